@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What lease work needs, made once by main. Read-only afterwards; every thread. */
+#ifndef KMS_AGENT_LEASE_LEASE_ENV_H
+#define KMS_AGENT_LEASE_LEASE_ENV_H
+
+#include "aws/http.h"
+#include "common/uuid7.h"
+#include "job/budget.h"
+#include "sources/chain.h"
+#include "store/store.h"
+
+struct lease_env {
+    struct store *store;
+    struct sources *sources;
+    struct budget_set *iam_budgets, *sts_budgets;
+    const char *agent_id;
+    /* A due row may have moved to an earlier time; any thread (the scheduler looks again). */
+    void (*due_changed)(void *arg);
+    void *due_changed_arg;
+};
+
+/* Worker context of the pool: the HTTP client of the worker. */
+struct lease_worker {
+    struct http_client *http;
+};
+
+#endif

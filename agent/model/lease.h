@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lease record: one grant from a secret. Plain values, no pointers, and by construction no secret.
+ * All times are AWS time (clock.h), milliseconds since 1970, 0 = never. */
+#ifndef KMS_AGENT_MODEL_LEASE_H
+#define KMS_AGENT_MODEL_LEASE_H
+
+#include "common/uuid7.h"
+#include "model/recipe.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Values are stored: never renumber. */
+enum lease_state {
+    LEASE_NONE = 0,      /* no record */
+    LEASE_ISSUING = 1,   /* intent is durable, AWS may have anything */
+    LEASE_ACTIVE = 2,    /* the credential exists and is the holder's */
+    LEASE_REVOKING = 3,  /* must die at AWS */
+    LEASE_REVOKED = 4,   /* is gone at AWS (a session: is no longer handed out and ends by itself) */
+};
+#define LEASE_STATE_COUNT 5
+
+enum lease_event {
+    LEASE_EVENT_INTEND,   /* record an intent (IAM users) */
+    LEASE_EVENT_GRANT,    /* the credential was made */
+    LEASE_EVENT_RENEW,
+    LEASE_EVENT_REVOKE,   /* any reason: expiry, client, peer exit, failure, undelivered */
+    LEASE_EVENT_GONE,     /* AWS confirmed */
+    LEASE_EVENT_PRUNE,    /* forget the record */
+};
+#define LEASE_EVENT_COUNT 6
+
+/* How far a revocation got; values are stored. */
+enum revoke_stage {
+    REVOKE_KEY = 0,      /* phase one: the key (early: and Deny-now) */
+    REVOKE_CLEANUP = 1,  /* phase two: everything else and the user */
+    REVOKE_WAIT = 2,     /* NoSuchEntity, waiting to be sure */
+};
+
+/* Why a lease is being revoked; values are stored. */
+enum revoke_reason {
+    REVOKE_NONE = 0, REVOKE_EXPIRED = 1, REVOKE_CLIENT = 2, REVOKE_ADMIN = 3, REVOKE_PEER_EXIT = 4,
+    REVOKE_UNDELIVERED = 5, REVOKE_FAILED_MINT = 6, REVOKE_RECOVERED = 7,
+};
+
+#define LEASE_RULE_MAX 160
+#define LEASE_UNIT_MAX 256
+#define LEASE_COMMAND_MAX 16  /* comm of the peer, cut by the kernel */
+
+/* The peer that asked, as the kernel named it when it connected. */
+struct lease_owner {
+    uint32_t uid, gid;
+    int32_t pid;                       /* 0 = in another pid namespace */
+    char rule[LEASE_RULE_MAX + 1];     /* the rule that granted, "user:app" */
+    char unit[LEASE_UNIT_MAX + 1];     /* systemd unit or empty */
+    char command[LEASE_COMMAND_MAX + 1];
+};
+
+/* The process a lease is bound to, enough to find it again after a restart of the agent. */
+struct lease_process {
+    int32_t pid;
+    uint64_t start_time;     /* field 22 of /proc/PID/stat, clock ticks */
+    uint64_t pidfd_inode;    /* st_ino of the pidfd where pidfs gives one, else 0 */
+    char boot_id[37];        /* /proc/sys/kernel/random/boot_id */
+};
+
+struct lease {
+    struct uuid id;
+    enum lease_state state;
+    bool delivered;          /* the reply went out whole */
+    bool stuck;              /* a permanent failure: needs a person, retried in the slow lane */
+    bool bound;              /* revoked when `process` exits, renewed while it lives */
+    bool shared;             /* handed to several requests */
+    bool early;              /* revoked before its end: sessions made from the key must die too */
+    bool ready;              /* the key was seen to work */
+    bool create_answered;    /* CreateUser answered 200 (or adopted): user_id is known */
+    bool user_gone;          /* DeleteUser answered 200 */
+
+    char secret[SECRET_NAME_MAX + 1];
+    struct recipe recipe;
+    struct lease_owner owner;
+    struct lease_process process;
+
+    char user_name[IAM_USER_NAME_MAX + 1];   /* IAM users */
+    char user_id[AWS_USER_ID_MAX + 1];       /* AIDA…, empty until CreateUser answered */
+    char arn[AWS_ARN_MAX + 1];               /* of the user or the session */
+    char account_id[AWS_ACCOUNT_MAX + 1];
+    char access_key_id[AWS_KEY_ID_MAX + 1];
+
+    int64_t requested_ttl_s, granted_ttl_s;
+    int64_t created_ms;             /* the intent; TTLs count from here */
+    int64_t create_user_ms;         /* last time a CreateUser may have been sent; 0: never */
+    int64_t expires_ms;             /* end of the lease */
+    int64_t last_end_ms;            /* last end a renewal could give (tag kms-last-end) */
+    int64_t credential_expires_ms;  /* sessions: STS's Expiration; 0 for IAM users */
+    int64_t revoking_ms, revoked_ms;
+
+    enum revoke_stage stage;
+    enum revoke_reason reason;
+    uint32_t attempts;              /* failed revocation attempts in a row */
+    int64_t retry_ms;               /* not before this; 0 = at once */
+    char error[512];                /* last failure, one sentence, no secret */
+    char error_action[64], error_code[128], error_request_id[80];
+};
+
+/* The transition table: the state after event, or -1 when it is refused. Pure; every cell is tested. */
+int lease_next(enum lease_state state, enum lease_event event);
+/* "issuing" …; never NULL. */
+const char *lease_state_name(enum lease_state state);
+int lease_state_parse(const char *text, enum lease_state *ret);
+const char *revoke_reason_name(enum revoke_reason reason);
+/* Counts against caps and needs the agent: ISSUING, ACTIVE or REVOKING. */
+bool lease_is_live(const struct lease *lease);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of a secret that is frozen into each lease: all that renew and revoke need, so that a lease is
+ * revoked as it was made whatever the configuration says later. Plain values, no pointers, no secrets. */
+#ifndef KMS_AGENT_MODEL_RECIPE_H
+#define KMS_AGENT_MODEL_RECIPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum secret_method { SECRET_ACCESS_KEY, SECRET_ASSUME_ROLE, SECRET_IRSA };
+enum credential_type { CREDENTIAL_IAM_USER, CREDENTIAL_SESSION };
+
+#define SECRET_NAME_MAX 64
+#define IAM_USER_NAME_MAX 64
+#define IAM_PATH_MAX 512
+#define AWS_ARN_MAX 2048
+#define AWS_KEY_ID_MAX 128
+#define AWS_REGION_MAX 64
+#define AWS_ACCOUNT_MAX 12
+#define AWS_USER_ID_MAX 128
+#define RECIPE_REF_MAX 512   /* "credential:NAME", "file:/PATH", "env:NAME" or a key id */
+#define RECIPE_URL_MAX 512
+#define EXTERNAL_ID_MAX 1224
+
+struct recipe {
+    enum secret_method method;
+    enum credential_type type;
+    char access_key_id[RECIPE_REF_MAX + 1];      /* reference or literal id; empty: see method */
+    char secret_access_key[RECIPE_REF_MAX + 1];  /* reference, never the value; empty: see method */
+    char role_arn[AWS_ARN_MAX + 1];              /* assume-role, irsa */
+    char external_id[EXTERNAL_ID_MAX + 1];       /* assume-role */
+    char web_identity_token_file[RECIPE_REF_MAX + 1];
+    char region[AWS_REGION_MAX + 1];             /* STS region, and partition for IAM */
+    char path[IAM_PATH_MAX + 1];                 /* "/kms/" */
+    char iam_endpoint[RECIPE_URL_MAX + 1];       /* override or empty */
+    char sts_endpoint[RECIPE_URL_MAX + 1];
+    char imds_endpoint[RECIPE_URL_MAX + 1];
+    char ca_file[RECIPE_REF_MAX + 1];
+    int64_t default_ttl_s, max_ttl_s;
+    bool deny_role_hop;
+};
+
+/* "access-key" …, "iam-user" …; never NULL. */
+const char *secret_method_name(enum secret_method method);
+const char *credential_type_name(enum credential_type type);
+/* 0 or -1. */
+int secret_method_parse(const char *text, enum secret_method *ret);
+int credential_type_parse(const char *text, enum credential_type *ret);
+
+#endif

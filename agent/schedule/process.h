@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts about a process from its pidfd and /proc, to find it again after a restart of the agent. */
+#ifndef KMS_AGENT_SCHEDULE_PROCESS_H
+#define KMS_AGENT_SCHEDULE_PROCESS_H
+
+#include "common/err.h"
+#include "model/lease.h"
+
+/* Boot id, pid, start time and pidfd inode of a living process; checked again through pidfd after reading. */
+int process_describe(int pidfd, int32_t pid, struct lease_process *ret, struct err *err) KMS_MUST_CHECK;
+/* Opens a pidfd of the described process if it still lives and is the same; -1 otherwise. */
+int process_reopen(const struct lease_process *process);
+
+#endif

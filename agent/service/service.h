@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a checked message to an answer: decode, authorize, run or queue, encode. Loop thread. */
+#ifndef KMS_AGENT_SERVICE_SERVICE_H
+#define KMS_AGENT_SERVICE_SERVICE_H
+
+#include "config/config.h"
+#include "lease/lease_env.h"
+#include "schedule/schedule.h"
+#include "service/peer.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct service;
+
+/* A connection, by slot and generation: a reply to one that is gone goes nowhere. */
+struct conn_ref {
+    uint32_t slot;
+    uint32_t generation;
+};
+
+/* How answers get out; given by front/. */
+struct service_port {
+    /* Queues bytes (copied, then wiped by front after writing). Answers false when the connection is gone.
+     * `written(ok, arg)` runs once: the bytes are all with the kernel, or never will be. May be NULL. */
+    bool (*reply)(void *front, struct conn_ref conn, const uint8_t *bytes, size_t len,
+                  void (*written)(bool ok, void *arg), void *arg);
+    void *front;
+};
+
+struct service_options {
+    struct lease_env *env;
+    struct schedule *schedule;
+    struct config *config;         /* referenced; reload replaces it */
+    const char *config_file;
+    void (*config_changed)(struct config *config, void *arg);  /* after a reload; main passes it on */
+    void *arg;
+};
+
+int service_new(const struct service_options *options, struct service **ret, struct err *err) KMS_MUST_CHECK;
+void service_free(struct service *service);
+void service_set_port(struct service *service, const struct service_port *port);
+/* One whole message that mp_check accepted. The peer is copied where needed. */
+void service_handle(struct service *service, struct conn_ref conn, struct peer *peer, const uint8_t *message, size_t len);
+/* The connection is gone: its jobs are canceled. */
+void service_gone(struct service *service, struct conn_ref conn);
+/* Requests of conn being worked on (front stops reading at PROTO_IN_FLIGHT_MAX + 1). */
+unsigned service_in_flight(const struct service *service, struct conn_ref conn);
+/* Reads the configuration again on a worker; a bad one keeps the old. finished(rc, err, arg) may be NULL. */
+void service_reload(struct service *service, void (*finished)(int rc, const struct err *err, void *arg), void *arg);
+/* One line for STATUS= and `kmsctl status`. */
+void service_status_line(struct service *service, char *ret, size_t size);
+
+#endif
