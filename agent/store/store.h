@@ -87,6 +87,11 @@ struct due_row {
 int store_due(struct store_txn *txn, int64_t until_ms, struct due_row *rows, size_t max, bool (*skip)(enum due_action action),
               size_t *ret_count, int64_t *ret_next_ms, struct err *err) KMS_MUST_CHECK;
 
+/* The same from from_ms on (recovery at start looks at rows that are not due yet). */
+int store_due_range(struct store_txn *txn, int64_t from_ms, int64_t until_ms, struct due_row *rows,
+                    size_t max, bool (*skip)(enum due_action action), size_t *ret_count,
+                    int64_t *ret_next_ms, struct err *err) KMS_MUST_CHECK;
+
 /* ---- reads outside operations: own short read transaction; workers, or the loop for single warm records ---- */
 int store_read(struct store *store, const struct uuid *id, struct lease *ret, struct err *err) KMS_MUST_CHECK;
 
