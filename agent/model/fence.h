@@ -21,7 +21,7 @@ int fence_user_document(const char *user_arn, int64_t end_ms, bool deny_role_hop
 /* Deny everything at once. */
 int fence_deny_now_document(char **ret) KMS_MUST_CHECK;
 /* Session policy that ends at end_ms: document (JSON or NULL) plus the dated Deny; has_arns: the secret has session
- * policy ARNs; neither: Allow * plus the Deny. KMS_EINVAL if document does not parse. */
+ * policy ARNs; neither: Allow * plus the Deny. KMS_EINVALID if document does not parse. */
 int fence_session_document(const char *document, bool has_arns, int64_t end_ms, char **ret, struct err *err) KMS_MUST_CHECK;
 /* Characters that count towards FENCE_QUOTA. */
 size_t fence_policy_size(const char *document);
