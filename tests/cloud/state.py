@@ -146,7 +146,8 @@ class Account:
         user.inline["management"] = ('{"Version":"2012-10-17","Statement":'
                                      '[{"Effect":"Allow","Action":"*","Resource":"*"}]}')
         self.users[user.name.lower()] = user
-        self.add_key(AccessKey(self, user, *self.management_key))
+        user.born = float("-inf")
+        self.add_key(AccessKey(self, user, *self.management_key)).born = float("-inf")
         self.management = user
 
     def arn(self, rest, service="iam"):
