@@ -50,5 +50,7 @@ struct aws_result {
  * fits result->failure, err naming action, AWS code and request id. AWS's message is included unless it might echo a secret. */
 int aws_call(const struct aws_target *target, enum aws_service service, const struct query *query, struct xml **ret_xml,
              struct aws_result *result, struct err *err) KMS_MUST_CHECK;
+/* The answer was good XML but lacks what it must have: fills result and err as for a lost answer (maybe_applied). */
+int aws_answer_incomplete(const struct query *query, struct aws_result *result, struct err *err) KMS_MUST_CHECK;
 
 #endif

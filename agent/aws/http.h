@@ -26,13 +26,15 @@ struct http_request {
     const char *signing_region, *signing_service;
     const char *ca_file;          /* NULL or empty: the system's */
     int64_t connect_timeout_ms, total_timeout_ms;  /* 0: 3 s, 10 s */
+    bool once;                    /* on a new connection: libcurl resends by itself when a reused one turns out dead */
     bool (*canceled)(void *arg);  /* polled while waiting; NULL: never */
     void *canceled_arg;
 };
 
 struct http_response {
     int status;                   /* 200 … */
-    struct secret body;           /* may hold a secret; NUL-terminated */
+    char *body;                   /* wiping_malloc, may hold a secret; NUL-terminated; NULL = empty */
+    size_t body_len, body_size;   /* bytes of the body; bytes allocated */
     int64_t date_ms;              /* Date header, 0 = none */
     int64_t sent_wall_ms, received_wall_ms;
     char request_id[80];          /* x-amzn-requestid */
@@ -46,11 +48,13 @@ void http_global_done(void);
 int http_client_new(struct http_client **ret, struct err *err) KMS_MUST_CHECK;
 void http_client_free(struct http_client *client);
 /* 0 with any HTTP status in *ret (http_response_done() it); KMS_EAWSDOWN (ret->sent says whether the request may have
- * been applied), KMS_ETIMEOUT, KMS_ECANCELED, KMS_EINVAL (URL not allowed), KMS_ENOMEM. Sees that Date reaches
+ * been applied), KMS_ETIMEOUT, KMS_ECANCELED, KMS_ECONFIG (URL not allowed), KMS_ENOMEM. Sees that Date reaches
  * clock_observe_aws() only through aws/call, not here. */
 int http_perform(struct http_client *client, const struct http_request *request, struct http_response *ret,
                  struct err *err) KMS_MUST_CHECK;
 void http_response_done(struct http_response *response);
+/* Adds bytes to the body; 0, or KMS_ENOMEM, or KMS_ETOOBIG past HTTP_BODY_MAX. For transports. */
+int http_response_append(struct http_response *response, const void *bytes, size_t len) KMS_MUST_CHECK;
 /* The seam; NULL: libcurl. Before threads start. */
 typedef int http_transport_fn(const struct http_request *request, struct http_response *ret, struct err *err, void *arg);
 void http_set_transport(http_transport_fn *transport, void *arg);

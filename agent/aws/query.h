@@ -14,6 +14,7 @@ struct query {
     char action[64];
     char *body;        /* wiping_malloc */
     size_t len, size;
+    bool once;         /* set by the maker: never to be sent twice, not even by libcurl (CreateAccessKey) */
     bool failed;       /* out of memory or over 256 KiB; query_check() tells */
 };
 

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aws/call.h"
+
+#include "aws/aws_code.h"
+#include "base/clock.h"
+#include "base/crash_point.h"
+#include "base/thread_role.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const service_names[] = {[AWS_IAM] = "iam", [AWS_STS] = "sts"};
+
+/* One call under way. */
+struct exchange {
+    const struct aws_target *target;
+    enum aws_service service;
+    const struct query *query;
+    struct aws_result *result;
+    struct err *err;
+};
+
+static void pass_crash_point(const char *when, const char *action)
+{
+    char name[96];
+
+    snprintf(name, sizeof(name), "aws.%s.%s", when, action);
+    crash_point(name);
+}
+
+static int find_endpoint(const struct exchange *exchange, struct endpoint *endpoint,
+                         char url[RECIPE_URL_MAX + 2])
+{
+    const struct recipe *recipe = exchange->target->recipe;
+    size_t len;
+    int rc = exchange->service == AWS_IAM ? endpoint_iam(recipe, endpoint)
+                                          : endpoint_sts(recipe, endpoint);
+
+    if (rc != 0) {
+        exchange->result->failure = AWS_FAILED_PERMANENT;
+        return err_set(exchange->err, KMS_ECONFIG, "%s: no AWS partition has the region \"%s\"",
+                       exchange->query->action, recipe->region);
+    }
+    len = strlen(endpoint->url);
+    snprintf(url, RECIPE_URL_MAX + 2, "%s%s", endpoint->url,
+             len > 0 && endpoint->url[len - 1] == '/' ? "" : "/");
+    return 0;
+}
+
+static int send_query(const struct exchange *exchange, const struct endpoint *endpoint,
+                      const char *url, struct http_response *response)
+{
+    /* Given explicitly so that it is among the signed headers. */
+    static const char *const headers[] = {
+        "Content-Type: application/x-www-form-urlencoded; charset=utf-8", NULL};
+    const struct aws_target *target = exchange->target;
+    const struct query *query = exchange->query;
+    struct http_request request = {
+        .method = "POST",
+        .url = url,
+        .body = query->body,
+        .body_len = query->len,
+        .headers = headers,
+        .credential = target->credential,
+        .signing_region = endpoint->signing_region,
+        .signing_service = service_names[exchange->service],
+        .ca_file = target->recipe->ca_file,
+        .total_timeout_ms = target->total_timeout_ms,
+        .once = query->once,
+        .canceled = target->canceled,
+        .canceled_arg = target->canceled_arg,
+    };
+    int rc;
+
+    pass_crash_point("before", query->action);
+    rc = http_perform(target->http, &request, response, exchange->err);
+    pass_crash_point("after", query->action);
+    return rc;
+}
+
+/* No HTTP answer came. */
+static int fail_unanswered(const struct exchange *exchange, int rc, bool sent)
+{
+    struct aws_result *result = exchange->result;
+    struct err *err = exchange->err;
+
+    result->maybe_applied = sent;
+    switch (rc) {
+    case KMS_ECONFIG:
+    case KMS_EINTERNAL:
+        result->failure = AWS_FAILED_PERMANENT;
+        break;
+    default:
+        result->failure = AWS_FAILED_TRANSIENT;
+        break;
+    }
+    err_context(err, "%s", exchange->query->action);
+    if (err != NULL)
+        snprintf(err->aws_action, sizeof(err->aws_action), "%s", exchange->query->action);
+    return rc;
+}
+
+/* Belt and braces for messages: whatever AWS says, the signing key is never repeated. */
+static bool repeats_secret(const struct exchange *exchange, const char *message)
+{
+    const struct aws_credential *credential = exchange->target->credential;
+
+    if (strstr(exchange->query->action, "WebIdentity") != NULL)
+        return strstr(message, "Value '") != NULL; /* validation errors quote the token */
+    if (credential == NULL)
+        return false;
+    return (!secret_empty(&credential->secret_access_key) &&
+            strstr(message, secret_text(&credential->secret_access_key)) != NULL) ||
+           (!secret_empty(&credential->session_token) &&
+            strstr(message, secret_text(&credential->session_token)) != NULL);
+}
+
+static void add_hint(const struct exchange *exchange, int error)
+{
+    if (error == KMS_EAWSDENIED)
+        err_hint(exchange->err, "the management identity needs %s:%s",
+                 service_names[exchange->service], exchange->query->action);
+    else if (error == KMS_ECLOCK)
+        err_hint(exchange->err, "set the clock of this host: AWS refuses signatures that are "
+                                "more than about five minutes off");
+}
+
+static int fail_refused(const struct exchange *exchange, const struct aws_meaning *meaning,
+                        const char *code, const char *message)
+{
+    struct aws_result *result = exchange->result;
+    const char *action = exchange->query->action;
+    char text[304] = "";
+
+    if (!meaning->message_secret && !repeats_secret(exchange, message))
+        aws_code_clean(message, text, sizeof(text));
+    result->failure = meaning->failure;
+    if (code[0] != '\0')
+        err_set(exchange->err, meaning->error, "%s: %s%s%s", action, code,
+                text[0] != '\0' ? ": " : "", text);
+    else
+        err_set(exchange->err, meaning->error, "%s: HTTP status %d without an AWS error", action,
+                result->status);
+    add_hint(exchange, meaning->error);
+    if (exchange->err != NULL) {
+        struct err *err = exchange->err;
+
+        snprintf(err->aws_action, sizeof(err->aws_action), "%s", action);
+        snprintf(err->aws_code, sizeof(err->aws_code), "%s", code);
+        snprintf(err->aws_request_id, sizeof(err->aws_request_id), "%s", result->request_id);
+        err->retry_after_ms = result->retry_after_ms > 0 && result->retry_after_ms < UINT32_MAX
+                                  ? (uint32_t)result->retry_after_ms
+                                  : 0;
+    }
+    return meaning->error;
+}
+
+/* A server error leaves open whether the change was made, save one that AWS itself calls
+ * "unavailable" or a throttle. */
+static bool may_be_applied(const struct aws_meaning *meaning, const char *code, int status)
+{
+    if (meaning->failure == AWS_FAILED_THROTTLED)
+        return false;
+    return status >= 500 && !(status == 503 && code[0] != '\0');
+}
+
+static int judge_failure(const struct exchange *exchange, const struct xml *root)
+{
+    const char *code = "", *message = "", *request_id = "";
+    struct aws_result *result = exchange->result;
+    struct aws_meaning meaning;
+    char clean[128];
+
+    if (root != NULL && xml_error(root, &code, &message, &request_id) == 0 &&
+        result->request_id[0] == '\0')
+        aws_code_clean(request_id, result->request_id, sizeof(result->request_id));
+    aws_code_clean(code, clean, sizeof(clean));
+    meaning = aws_code_meaning(clean, message, result->status);
+    if (meaning.failure == AWS_FAILED_NOT)
+        meaning.failure = AWS_FAILED_PERMANENT;
+    result->maybe_applied = may_be_applied(&meaning, clean, result->status);
+    return fail_refused(exchange, &meaning, clean, message);
+}
+
+static int judge(const struct exchange *exchange, const struct http_response *response,
+                 struct xml **ret_xml)
+{
+    struct aws_result *result = exchange->result;
+    bool ok = response->status >= 200 && response->status < 300;
+    struct xml *root = NULL;
+    int rc;
+
+    result->status = response->status;
+    result->retry_after_ms = response->retry_after_ms;
+    memcpy(result->request_id, response->request_id, sizeof(result->request_id));
+    rc = xml_parse(response->body != NULL ? response->body : "", response->body_len, &root,
+                   exchange->err);
+    if (ok && rc == 0) {
+        *ret_xml = root;
+        return 0;
+    }
+    if (ok) { /* it was done, but what it made is not known */
+        result->failure = AWS_FAILED_TRANSIENT;
+        result->maybe_applied = true;
+        return err_context(exchange->err, "%s", exchange->query->action);
+    }
+    rc = judge_failure(exchange, root);
+    xml_free(root);
+    return rc;
+}
+
+int aws_call(const struct aws_target *target, enum aws_service service, const struct query *query,
+             struct xml **ret_xml, struct aws_result *result, struct err *err)
+{
+    struct exchange exchange = {target, service, query, result, err};
+    char url[RECIPE_URL_MAX + 2];
+    struct http_response response = {0};
+    struct endpoint endpoint;
+    int rc;
+
+    ASSERT_ON_WORKER();
+    *result = (struct aws_result){0};
+    *ret_xml = NULL;
+    rc = query_check(query, err);
+    if (rc != 0) {
+        result->failure = AWS_FAILED_PERMANENT;
+        return rc;
+    }
+    rc = find_endpoint(&exchange, &endpoint, url);
+    if (rc != 0)
+        return rc;
+    rc = send_query(&exchange, &endpoint, url, &response);
+    if (rc != 0) {
+        rc = fail_unanswered(&exchange, rc, response.sent);
+    } else {
+        clock_observe_aws(response.date_ms, response.sent_wall_ms, response.received_wall_ms);
+        rc = judge(&exchange, &response, ret_xml);
+    }
+    http_response_done(&response);
+    return rc;
+}
+
+int aws_answer_incomplete(const struct query *query, struct aws_result *result, struct err *err)
+{
+    result->failure = AWS_FAILED_TRANSIENT;
+    result->maybe_applied = true;
+    err_set(err, KMS_EAWSREJECTED, "%s: AWS's answer lacks what it must have", query->action);
+    if (err != NULL) {
+        snprintf(err->aws_action, sizeof(err->aws_action), "%s", query->action);
+        snprintf(err->aws_request_id, sizeof(err->aws_request_id), "%s", result->request_id);
+    }
+    return KMS_EAWSREJECTED;
+}
