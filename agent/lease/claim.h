@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking due rows: one write transaction reads the rows that are due, decides each transition on the stored record
- * (ACTIVE past its end becomes REVOKING, durably) and moves the row ahead, so that a crash loses nothing and a second
- * look does not find it again at once. The jobs follow on the loop. */
+/* Taking due rows: one write transaction reads the rows that are due, decides each transition on
+ * the stored record (ACTIVE past its end becomes REVOKING, durably) and moves the row ahead, so
+ * that a crash loses nothing and a second look does not find it again at once. The jobs follow on
+ * the loop. */
 #ifndef KMS_AGENT_LEASE_CLAIM_H
 #define KMS_AGENT_LEASE_CLAIM_H
 
@@ -9,28 +10,31 @@
 #include "store/store.h"
 
 #define CLAIM_MAX 64
-#define CLAIM_AHEAD_MS 120000  /* a claimed row comes back after this if its job never reported */
+#define CLAIM_AHEAD_MS 120000 /* a claimed row comes back after this if its job never reported */
 
 struct claim_row {
     struct uuid id;
-    enum due_action action;  /* DUE_REVOKE or DUE_RENEW: what to do now; the rest was done in the transaction */
-    bool slow;               /* a stuck lease */
+    enum due_action
+        action; /* DUE_REVOKE or DUE_RENEW: what to do now; the rest was done in the transaction */
+    bool slow;  /* a stuck lease */
 };
 
 struct claim {
-    struct store_op op;       /* submit with lease_claim() */
+    struct store_op op; /* submit with lease_claim() */
     struct lease_env *env;
-    int64_t now_ms;           /* AWS time */
-    bool hold_expiries;       /* the clock is in doubt: leave DUE_EXPIRE rows */
-    bool recover;             /* first claim after start: RECOVER, UNDELIVERED, REVOKE rows ahead of time are taken too */
-    size_t max;               /* ≤ CLAIM_MAX */
+    int64_t now_ms;     /* AWS time */
+    bool hold_expiries; /* the clock is in doubt: leave DUE_EXPIRE rows */
+    bool recover; /* first claim after start: RECOVER, UNDELIVERED, REVOKE rows ahead of time are
+                     taken too */
+    size_t max;   /* ≤ CLAIM_MAX */
     struct claim_row rows[CLAIM_MAX];
     size_t count;
-    int64_t next_ms;          /* time of the next row, 0 = none */
-    bool more;                /* there are more rows due now */
+    int64_t next_ms; /* time of the next row, 0 = none */
+    bool more;       /* there are more rows due now */
 };
 
-/* Submits claim (op.done must be set by the caller; it runs on the writer thread). Any thread; never blocks. */
+/* Submits claim (op.done must be set by the caller; it runs on the writer thread). Any thread;
+ * never blocks. */
 void lease_claim(struct claim *claim);
 
 #endif

@@ -9,11 +9,15 @@
 #include "sources/chain.h"
 #include "store/store.h"
 
+struct identity_cache;
+
 struct lease_env {
     struct store *store;
     struct sources *sources;
     struct budget_set *iam_budgets, *sts_budgets;
+    struct identity_cache *identities; /* who the management keys are */
     const char *agent_id;
+    int64_t started_wall_ms; /* when this process started */
     /* A due row may have moved to an earlier time; any thread (the scheduler looks again). */
     void (*due_changed)(void *arg);
     void *due_changed_arg;

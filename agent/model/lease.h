@@ -35,6 +35,7 @@ enum revoke_stage {
     REVOKE_KEY = 0,      /* phase one: the key (early: and Deny-now) */
     REVOKE_CLEANUP = 1,  /* phase two: everything else and the user */
     REVOKE_WAIT = 2,     /* NoSuchEntity, waiting to be sure */
+    REVOKE_DENY = 3,     /* phase one of an early revocation: Deny-now in place of the fence */
 };
 
 /* Why a lease is being revoked; values are stored. */

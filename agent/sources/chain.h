@@ -26,6 +26,9 @@ enum source_use {
  * force: do not use the cache (the last one was refused). account_id is filled once known. */
 int source_get(struct sources *sources, struct http_client *http, const struct recipe *recipe, enum source_use use, bool force,
                struct aws_credential *ret, struct err *err) KMS_MUST_CHECK;
+/* The web identity token of an irsa recipe, read anew from its file (it rotates). KMS_ESOURCE. */
+int source_web_identity_token(struct sources *sources, const struct recipe *recipe,
+                              struct secret *ret, struct err *err) KMS_MUST_CHECK;
 /* Remembers the account of a management key (from CreateUser, AssumeRole or GetCallerIdentity answers). */
 void source_set_account(struct sources *sources, const char *access_key_id, const char *account_id);
 

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lease/claim.h"
+
+#include "base/clock.h"
+#include "base/thread_role.h"
+#include "common/log.h"
+#include "lease/lease_txn.h"
+
+#define RENEW_AHEAD_MS 30000
+#define FAILED_AHEAD_MS 60000
+/* No RECOVER, UNDELIVERED or REVOKE row lies further ahead than this. */
+#define RECOVER_WINDOW_MS (DUE_MINT_DEADLINE_MS + CLAIM_AHEAD_MS + 900000)
+
+static bool skip_expiries(enum due_action action)
+{
+    return action == DUE_EXPIRE;
+}
+
+static bool skip_all_but_left_over(enum due_action action)
+{
+    return action != DUE_RECOVER && action != DUE_UNDELIVERED && action != DUE_REVOKE;
+}
+
+static void add_row(struct claim *claim, const struct lease *lease, enum due_action action)
+{
+    claim->rows[claim->count++] = (struct claim_row){
+        .id = lease->id,
+        .action = action,
+        .slow = lease->stuck,
+    };
+}
+
+/* The reason a row stands for when it begins a revocation. */
+static enum revoke_reason reason_of(enum due_action action)
+{
+    switch (action) {
+    case DUE_RECOVER:
+        return REVOKE_RECOVERED;
+    case DUE_UNDELIVERED:
+        return REVOKE_UNDELIVERED;
+    case DUE_EXPIRE:
+        return REVOKE_EXPIRED;
+    default:
+        return REVOKE_NONE;
+    }
+}
+
+static int claim_revoke(struct store_txn *txn, struct claim *claim, const struct due_row *row,
+                        int64_t hold_ms, struct err *err)
+{
+    struct revoke_begin begin = {
+        .id = row->id,
+        .reason = reason_of(row->action),
+        .hold_ms = hold_ms,
+    };
+    struct lease lease;
+    int rc = lease_txn_apply_revoke(txn, &begin, claim->now_ms, &lease, err);
+
+    if (rc == 0 && lease.state == LEASE_REVOKING && hold_ms > 0)
+        add_row(claim, &lease, DUE_REVOKE);
+    return rc;
+}
+
+static int claim_renew(struct store_txn *txn, struct claim *claim, struct lease *lease,
+                       struct err *err)
+{
+    int rc;
+
+    lease->retry_ms = claim->now_ms + RENEW_AHEAD_MS;
+    rc = store_put(txn, lease, err);
+    if (rc == 0)
+        add_row(claim, lease, DUE_RENEW);
+    return rc;
+}
+
+/* Decides one row on the record as it is now. */
+static int claim_row(struct store_txn *txn, struct claim *claim, const struct due_row *row,
+                     struct err *err)
+{
+    struct lease lease;
+    int rc = store_get(txn, &row->id, &lease, err);
+
+    if (rc != 0)
+        return rc;
+    switch (row->action) {
+    case DUE_RENEW:
+        return claim_renew(txn, claim, &lease, err);
+    case DUE_PRUNE:
+        lease.state = (enum lease_state)lease_next(lease.state, LEASE_EVENT_PRUNE);
+        return store_put(txn, &lease, err);
+    case DUE_NONE:
+        return 0;
+    default:
+        return claim_revoke(txn, claim, row, CLAIM_AHEAD_MS, err);
+    }
+}
+
+/* Wall time in a UUIDv7. */
+static int64_t made_ms(const struct uuid *id)
+{
+    int64_t ms = 0;
+
+    for (size_t i = 0; i < 6; i++)
+        ms = ms << 8 | id->bytes[i];
+    return ms;
+}
+
+/* Recovery: rows of unfinished work that lie ahead are pulled to now; the ordinary claims then find
+ * them. A lease this process is making right now is not left over. */
+static int apply_recover(struct store_txn *txn, struct claim *claim, struct err *err)
+{
+    struct due_row rows[CLAIM_MAX];
+    size_t count, pulled = 0;
+    int64_t next;
+    int rc = store_due_range(txn, claim->now_ms + 1, claim->now_ms + RECOVER_WINDOW_MS, rows,
+                             CLAIM_MAX, skip_all_but_left_over, &count, &next, err);
+
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (made_ms(&rows[i].id) >= claim->env->started_wall_ms)
+            continue;
+        pulled++;
+        rc = claim_revoke(txn, claim, &rows[i], 0, err);
+    }
+    claim->more = count == CLAIM_MAX && pulled > 0;
+    claim->next_ms = claim->now_ms;
+    return rc;
+}
+
+static int apply_claim(struct store_txn *txn, void *arg, struct err *err)
+{
+    struct claim *claim = arg;
+    struct due_row rows[CLAIM_MAX];
+    size_t count, max = claim->max < CLAIM_MAX ? claim->max : CLAIM_MAX;
+    size_t failed = 0;
+    int rc;
+
+    ASSERT_ON_STORE();
+    claim->count = 0;
+    claim->more = false;
+    claim->next_ms = 0;
+    if (claim->recover)
+        return apply_recover(txn, claim, err);
+    rc = store_due(txn, claim->now_ms, rows, max, claim->hold_expiries ? skip_expiries : NULL,
+                   &count, &claim->next_ms, err);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        failed += claim_row(txn, claim, &rows[i], err) != 0;
+    claim->more = claim->next_ms != 0 && claim->next_ms <= claim->now_ms && failed < count;
+    if (failed > 0) { /* a record that cannot be read must not stop the others */
+        log_error("due index: %zu leases could not be claimed: %s", failed, err->message);
+        if (!claim->more)
+            claim->next_ms = claim->now_ms + FAILED_AHEAD_MS;
+    }
+    return 0;
+}
+
+void lease_claim(struct claim *claim)
+{
+    claim->op.apply = apply_claim;
+    claim->op.arg = claim;
+    claim->op.urgent = true;
+    store_submit(claim->env->store, &claim->op);
+}

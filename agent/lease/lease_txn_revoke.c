@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The transitions of a revocation. */
+#include "lease/lease_txn.h"
+
+#include "base/clock.h"
+#include "lease/lease_txn_private.h"
+
+#include <string.h>
+
+struct txn_arg {
+    const struct lease *in;
+    struct lease *out;
+    const struct revoke_begin *begin;
+};
+
+int lease_txn_apply_revoke(struct store_txn *txn, const struct revoke_begin *begin, int64_t now_ms,
+                           struct lease *lease, struct err *err)
+{
+    int next, rc = store_get(txn, &begin->id, lease, err);
+    bool session, again;
+
+    if (rc != 0)
+        return rc;
+    if (lease->state == LEASE_REVOKED && begin->reason != REVOKE_NONE)
+        return 0;
+    again = lease->state == LEASE_REVOKING;
+    if (begin->reason == REVOKE_NONE && !again)
+        return err_set(err, KMS_EREFUSED, "the lease is not being revoked");
+    session = lease->recipe.type == CREDENTIAL_SESSION;
+    next = lease_next(lease->state, session ? LEASE_EVENT_GONE : LEASE_EVENT_REVOKE);
+    if (next < 0)
+        return err_set(err, KMS_EREFUSED, "the lease is %s", lease_state_name(lease->state));
+    lease->state = (enum lease_state)next;
+    lease->retry_ms = now_ms + begin->hold_ms;
+    if (!again) {
+        lease->reason = begin->reason;
+        lease->revoking_ms = now_ms;
+        lease->early = now_ms < lease->expires_ms;
+        lease->stage = REVOKE_KEY;
+        lease->attempts = 0;
+    }
+    if (session)
+        lease->revoked_ms = now_ms;
+    if (again)
+        return store_put(txn, lease, err);
+    return txn_put_and_audit(txn, lease, session ? AUDIT_REVOKED : AUDIT_REVOKING, begin->actor,
+                             NULL, err);
+}
+
+static int apply_begin_revoke(struct store_txn *txn, void *arg, struct err *err)
+{
+    struct txn_arg *a = arg;
+
+    return lease_txn_apply_revoke(txn, a->begin, clock_aws_ms(), a->out, err);
+}
+
+int lease_txn_begin_revoke(struct lease_env *env, const struct revoke_begin *begin,
+                           struct lease *ret, struct err *err)
+{
+    struct txn_arg arg = {.begin = begin, .out = ret};
+
+    return store_run(env->store, apply_begin_revoke, &arg, true, err);
+}
+
+static int apply_progress(struct store_txn *txn, void *arg, struct err *err)
+{
+    struct txn_arg *a = arg;
+    const struct lease *in = a->in;
+    struct lease lease;
+    struct err cause = {0};
+    bool newly_stuck;
+    int rc = store_get(txn, &in->id, &lease, err);
+
+    if (rc != 0)
+        return rc;
+    if (lease.state != LEASE_REVOKING)
+        return 0;
+    newly_stuck = in->stuck && !lease.stuck;
+    lease.stage = in->stage;
+    lease.attempts = in->attempts;
+    lease.retry_ms = in->retry_ms;
+    lease.stuck = in->stuck;
+    memcpy(lease.error, in->error, sizeof lease.error);
+    memcpy(lease.error_action, in->error_action, sizeof lease.error_action);
+    memcpy(lease.error_code, in->error_code, sizeof lease.error_code);
+    memcpy(lease.error_request_id, in->error_request_id, sizeof lease.error_request_id);
+    if (newly_stuck) {
+        err_set(&cause, KMS_EAWSDENIED, "%s", in->error);
+        return txn_put_and_audit(txn, &lease, AUDIT_STUCK, NULL, &cause, err);
+    }
+    return store_put(txn, &lease, err);
+}
+
+int lease_txn_progress(struct lease_env *env, const struct lease *lease, struct err *err)
+{
+    struct txn_arg arg = {.in = lease};
+    int rc = store_run(env->store, apply_progress, &arg, true, err);
+
+    env->due_changed(env->due_changed_arg);
+    return rc;
+}
+
+static int apply_gone(struct store_txn *txn, void *arg, struct err *err)
+{
+    struct txn_arg *a = arg;
+    struct lease lease;
+    int next, rc = store_get(txn, &a->in->id, &lease, err);
+
+    if (rc != 0)
+        return rc;
+    next = lease_next(lease.state, LEASE_EVENT_GONE);
+    if (next < 0)
+        return 0;
+    lease.state = (enum lease_state)next;
+    lease.revoked_ms = clock_aws_ms();
+    lease.stuck = false;
+    lease.user_gone = true;
+    lease.retry_ms = 0;
+    *a->out = lease;
+    return txn_put_and_audit(txn, &lease, AUDIT_REVOKED, NULL, NULL, err);
+}
+
+int lease_txn_gone(struct lease_env *env, struct lease *lease, struct err *err)
+{
+    struct lease stored = *lease;
+    struct txn_arg arg = {.in = lease, .out = &stored};
+    int rc = store_run(env->store, apply_gone, &arg, true, err);
+
+    if (rc == 0)
+        *lease = stored;
+    return rc;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lease/revoke.h"
+
+#include "aws/iam_user.h"
+#include "base/clock.h"
+#include "base/crash_point.h"
+#include "base/message_ids.h"
+#include "base/random.h"
+#include "base/thread_role.h"
+#include "common/log.h"
+#include "lease/lease_txn.h"
+#include "lease/revoke_private.h"
+#include "model/fence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOLD_MS 120000 /* while this job works the due row lies this far ahead */
+#define TRANSIENT_BASE_MS 200
+#define TRANSIENT_CAP_MS 60000
+#define SLOW_MS 60000 /* stuck leases: first tries, then … */
+#define SLOW_LATER_MS 300000
+#define SLOW_TRIES 5
+#define WAIT_MS 20000 /* "waiting to be sure" asks again this often */
+#define CREATE_WINDOW_MS                                                                           \
+    20000 /* after a crash: a CreateUser may have been sent this long after the intent */
+
+int revoke_take(struct revoke *revoke)
+{
+    const struct lease *lease = &revoke->lease;
+    enum budget_class budget_class = BUDGET_CLEANUP;
+
+    if (lease->stuck)
+        budget_class = BUDGET_SLOW;
+    else if (lease->stage == REVOKE_KEY || lease->stage == REVOKE_DENY)
+        budget_class = lease->early ? BUDGET_EARLY_REVOKE : BUDGET_REVOKE;
+    return aws_access_take(&revoke->progress->access, revoke->env, AWS_IAM, budget_class,
+                           &revoke->job);
+}
+
+int revoke_verify(struct revoke *revoke, struct err *err)
+{
+    struct revoke_progress *p = revoke->progress;
+    const struct lease *lease = &revoke->lease;
+    struct iam_user user;
+    char id[UUID_TEXT_SIZE];
+    int rc;
+
+    if (p->verified)
+        return 0;
+    rc = revoke_take(revoke);
+    if (rc != 0)
+        return rc;
+    rc = iam_get_user(&p->access.target, lease->user_name, &user, &p->result, err);
+    if (rc == KMS_ENOENTITY)
+        return STAGE_ABSENT;
+    if (rc != 0)
+        return rc;
+    uuid_format(&lease->id, id);
+    p->verified = lease->user_id[0] != '\0' ? strcmp(user.user_id, lease->user_id) == 0
+                                            : strcmp(user.lease_tag, id) == 0;
+    return p->verified ? 0 : STAGE_GONE;
+}
+
+int revoke_deny_now(struct revoke *revoke, struct err *err)
+{
+    struct revoke_progress *p = revoke->progress;
+    char *document = NULL;
+    int rc = revoke_take(revoke);
+
+    if (rc != 0)
+        return rc;
+    if (fence_deny_now_document(&document) != 0)
+        return err_set(err, KMS_ENOMEM, "no memory for the fence");
+    rc = iam_put_user_policy(&p->access.target, revoke->lease.user_name, FENCE_POLICY_NAME,
+                             document, &p->result, err);
+    free(document);
+    return rc;
+}
+
+/* Phase one: name and key id together can hit nobody else, so this call needs no check before it. A
+ * key that is unknown here has no holder: the reply goes out after the key id is durable. */
+static int stage_key(struct revoke *revoke, struct err *err)
+{
+    struct revoke_progress *p = revoke->progress;
+    struct lease *lease = &revoke->lease;
+    int rc = 0;
+
+    if (lease->access_key_id[0] != '\0') {
+        rc = revoke_take(revoke);
+        if (rc != 0)
+            return rc;
+        rc = iam_delete_access_key(&p->access.target, lease->user_name, lease->access_key_id,
+                                   &p->result, err);
+        if (rc == KMS_ENOENTITY) /* gone or not visible yet: phase two lists keys before it ends */
+            rc = 0;
+    }
+    if (rc == 0)
+        lease->stage =
+            lease->early && lease->access_key_id[0] != '\0' ? REVOKE_DENY : REVOKE_CLEANUP;
+    return rc;
+}
+
+static int stage_deny(struct revoke *revoke, struct err *err)
+{
+    int rc = revoke_verify(revoke, err);
+
+    if (rc != 0)
+        return rc;
+    rc = revoke_deny_now(revoke, err);
+    if (rc == KMS_ENOENTITY)
+        return STAGE_ABSENT;
+    if (rc == 0)
+        revoke->lease.stage = REVOKE_CLEANUP;
+    return rc;
+}
+
+/* From when on NoSuchEntity is believed. */
+static int64_t guard_end_ms(const struct lease *lease)
+{
+    int64_t sent =
+        lease->create_user_ms != 0 ? lease->create_user_ms : lease->created_ms + CREATE_WINDOW_MS;
+
+    return sent + LEASE_GUARD_MS;
+}
+
+/* The user does not show: gone, or not visible yet. */
+static int user_is_absent(struct revoke *revoke, struct err *err)
+{
+    struct lease *lease = &revoke->lease;
+    int64_t now = clock_aws_ms(), end = guard_end_ms(lease);
+
+    if (now >= end)
+        return lease_txn_gone(revoke->env, lease, err);
+    lease->stage = REVOKE_WAIT;
+    lease->attempts = 0;
+    lease->retry_ms = now + WAIT_MS < end ? now + WAIT_MS : end;
+    return lease_txn_progress(revoke->env, lease, err);
+}
+
+static bool is_permanent(const struct revoke *revoke, int rc)
+{
+    switch (rc) {
+    case KMS_EAWSDENIED:
+    case KMS_EAWSREJECTED:
+    case KMS_EAWSLIMIT:
+    case KMS_ESOURCE:
+    case KMS_EINVALID:
+        return true;
+    default:
+        return revoke->progress->result.failure == AWS_FAILED_CREDENTIAL;
+    }
+}
+
+/* Records a failed attempt: transient ones come back within 60 s for ever, permanent ones go to the
+ * slow lane. */
+static int record_failure(struct revoke *revoke, int rc)
+{
+    struct lease *lease = &revoke->lease;
+    struct err err = {0};
+    bool was_stuck = lease->stuck;
+
+    if (is_permanent(revoke, rc)) {
+        lease->stuck = true;
+        lease->retry_ms = clock_aws_ms() + (lease->attempts < SLOW_TRIES ? SLOW_MS : SLOW_LATER_MS);
+    } else {
+        lease->stuck = false;
+        lease->retry_ms =
+            clock_aws_ms() + retry_wait_ms(lease->attempts, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
+    }
+    lease->attempts++;
+    lease_note_error(lease, &revoke->err);
+    if (lease->stuck && !was_stuck)
+        log_event(LOG_LEVEL_ERROR, MESSAGE_ID_STUCK, NULL, 0,
+                  "lease of secret \"%s\", user %s: cannot be revoked until somebody acts: %s",
+                  lease->secret, lease->user_name, revoke->err.message);
+    err_hint(&revoke->err, "the revocation is recorded and the agent goes on with it");
+    if (lease_txn_progress(revoke->env, lease, &err) != 0)
+        log_error("%s", err.message); /* the row comes back when its hold ends */
+    return revoke->err.code;
+}
+
+/* REVOKING durable, unless it is; sessions are over with that. */
+static int revoke_begin(struct revoke *revoke)
+{
+    struct revoke_begin begin = {
+        .id = revoke->job.lease_id,
+        .reason = revoke->reason,
+        .actor = revoke->has_actor ? &revoke->actor : NULL,
+        .hold_ms = HOLD_MS,
+    };
+    int rc = lease_txn_begin_revoke(revoke->env, &begin, &revoke->lease, &revoke->err);
+
+    if (rc != 0)
+        return rc;
+    crash_point("revoke-begin");
+    if (revoke->lease.state == LEASE_REVOKING)
+        revoke->progress->begun = true;
+    return 0;
+}
+
+static int run_stage(struct revoke *revoke)
+{
+    switch (revoke->lease.stage) {
+    case REVOKE_KEY:
+        return stage_key(revoke, &revoke->err);
+    case REVOKE_DENY:
+        return stage_deny(revoke, &revoke->err);
+    case REVOKE_CLEANUP:
+    case REVOKE_WAIT:
+    default:
+        return revoke_cleanup(revoke, &revoke->err);
+    }
+}
+
+/* After a stage that went well: gone, or on to the next one. A client hears now; phase two waits
+ * its turn. */
+static int after_stage(struct revoke *revoke, int outcome)
+{
+    struct lease *lease = &revoke->lease;
+
+    if (outcome == STAGE_GONE)
+        return lease_txn_gone(revoke->env, lease, &revoke->err);
+    if (outcome == STAGE_ABSENT)
+        return user_is_absent(revoke, &revoke->err);
+    lease->attempts = 0;
+    lease->stuck = false;
+    lease->error[0] = '\0';
+    lease->retry_ms = clock_aws_ms();
+    return lease_txn_progress(revoke->env, lease, &revoke->err);
+}
+
+static int revoke_run(struct job *job, void *worker_context)
+{
+    struct revoke *revoke = QUEUE_OF(job, struct revoke, job);
+    struct revoke_progress *p = revoke->progress;
+    int rc;
+
+    ASSERT_ON_WORKER();
+    err_clear(&revoke->err);
+    if (!p->begun) {
+        rc = revoke_begin(revoke);
+        if (rc != 0 || !p->begun)
+            return rc;
+    }
+    do {
+        p->result = (struct aws_result){0};
+        rc = aws_access_open(&p->access, revoke->env, worker_context, &revoke->lease.recipe,
+                             SOURCE_IAM, job, &revoke->err);
+        if (rc == 0)
+            rc = run_stage(revoke);
+        if (rc < 0 && rc != KMS_EAGAIN)
+            rc = aws_access_judge(&p->access, revoke->env, AWS_IAM, 0, &p->result,
+                                  &(struct retry){0}, 0, job, rc);
+        if (rc == KMS_EAGAIN)
+            return rc;
+        crash_point("revoke-stage");
+        /* Phase one is one stretch, but a client is answered as soon as the key is dead. */
+    } while (rc == 0 && revoke->lease.stage == REVOKE_DENY && revoke->finished == NULL);
+    aws_access_done(&p->access);
+    if (rc < 0)
+        return record_failure(revoke, rc);
+    return after_stage(revoke, rc);
+}
+
+static void revoke_done(struct job *job)
+{
+    struct revoke *revoke = QUEUE_OF(job, struct revoke, job);
+
+    ASSERT_ON_LOOP();
+    if (job->rc != 0 && revoke->err.code == 0)
+        err_set(&revoke->err, job->rc, "the agent is stopping");
+    if (revoke->finished != NULL)
+        revoke->finished(revoke, revoke->arg);
+    else
+        revoke_free(revoke);
+}
+
+struct revoke *revoke_new(struct lease_env *env, const struct uuid *lease_id,
+                          enum revoke_reason reason, const struct lease_owner *actor,
+                          void (*finished)(struct revoke *revoke, void *arg), void *arg)
+{
+    struct revoke *revoke = calloc(1, sizeof *revoke);
+
+    if (revoke == NULL)
+        return NULL;
+    revoke->progress = calloc(1, sizeof *revoke->progress);
+    if (revoke->progress == NULL) {
+        free(revoke);
+        return NULL;
+    }
+    revoke->env = env;
+    revoke->reason = reason;
+    revoke->has_actor = actor != NULL;
+    if (actor != NULL)
+        revoke->actor = *actor;
+    revoke->finished = finished;
+    revoke->arg = arg;
+    revoke->job.lane = LANE_REVOKE;
+    revoke->job.run = revoke_run;
+    revoke->job.done = revoke_done;
+    revoke->job.internal = true; /* a revocation is never turned away */
+    revoke->job.keyed = true;
+    revoke->job.lease_id = *lease_id;
+    return revoke;
+}
+
+void revoke_free(struct revoke *revoke)
+{
+    if (revoke == NULL)
+        return;
+    aws_access_done(&revoke->progress->access);
+    iam_names_done(&revoke->progress->cleanup.names);
+    free(revoke->progress);
+    free(revoke);
+}

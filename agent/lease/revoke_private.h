@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stages of revoking, between revoke.c (begin, judge, record) and revoke_cleanup.c (phase two).
+ * Worker threads. */
+#ifndef KMS_AGENT_LEASE_REVOKE_PRIVATE_H
+#define KMS_AGENT_LEASE_REVOKE_PRIVATE_H
+
+#include "aws/iam_list.h"
+#include "lease/aws_access.h"
+#include "lease/revoke.h"
+
+/* What phase two is doing; kept while the job waits for its budget. */
+struct cleanup {
+    size_t row;     /* of the cleanup table */
+    unsigned round; /* passes after a DeleteConflict */
+    bool listed;    /* names are those of the current row */
+    char marker[321];
+    struct iam_names names;
+    bool fence_down; /* DeleteUser failed after the fence was deleted */
+    size_t item;
+};
+
+struct revoke_progress {
+    struct aws_access access;
+    struct aws_result result; /* of the last call */
+    struct cleanup cleanup;
+    bool begun;    /* REVOKING is durable, lease is the record */
+    bool verified; /* the user of that name is ours */
+};
+
+/* Outcomes of a stage beside 0 and errors. */
+enum { STAGE_GONE = 1, STAGE_ABSENT = 2 };
+
+/* One call's worth of budget; KMS_EAGAIN with wake_ms set. */
+int revoke_take(struct revoke *revoke) KMS_MUST_CHECK;
+/* GetUser: 0 ours, STAGE_ABSENT no such user, STAGE_GONE the name is a stranger's, or an error. */
+int revoke_verify(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
+/* Deny everything in place of the fence. */
+int revoke_deny_now(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
+/* Phase two: 0 never, STAGE_GONE DeleteUser said 200, STAGE_ABSENT, KMS_EAGAIN, or an error. */
+int revoke_cleanup(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
+
+#endif
