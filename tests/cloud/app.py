@@ -266,6 +266,11 @@ class FaultRun:
         self.app.execute(self.call)
         self.cut_before()
 
+    def close_after(self):
+        """A full answer, then the connection is closed without notice (as idle ones are)."""
+        self.normal()
+        self.call.conn.cut(self.fault.spec.get("reset", False))
+
     def delay(self):
         self.later(self.normal)
 
@@ -274,7 +279,7 @@ class FaultRun:
         self.later(lambda: self.app.send(self.call, *answer))
 
     def hang_before(self):
-        self.app.faults.hanging.append(self.normal)
+        self.app.faults.hanging.append(lambda: None if self.call.conn.closed else self.normal())
 
     def hang_after(self):
         answer = self.app.execute(self.call)

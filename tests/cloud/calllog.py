@@ -3,22 +3,21 @@
 import sys
 import time
 import traceback
-from collections import deque
 
 from clock import iso_ms
 
 HIDDEN = {"Password", "WebIdentityToken", "SAMLAssertion", "TokenCode", "AuthenticationCode1", "AuthenticationCode2",
           "OldPassword", "NewPassword", "PrivateKey"}
-KEEP = 400_000
+KEEP = 500_000  # entries; the oldest half is dropped above that
 
 
 class CallLog:
     def __init__(self):
-        self.entries = deque(maxlen=KEEP)
+        self.entries = []  # with consecutive numbers
         self.seq = 0
 
     def clear(self):
-        self.entries.clear()
+        self.entries = []
 
     def arrived(self, app, call):
         """An entry is made on arrival, so that calls that hang are seen as well."""
@@ -31,6 +30,8 @@ class CallLog:
             "applied": False, "executed": False, "answered": False, "fault": None, "connection": call.conn.number,
             "retried_same_connection": call.conn.served > 0}
         self.entries.append(call.entry)
+        if len(self.entries) > KEEP:
+            del self.entries[:KEEP // 2]
 
     def done(self, call, status, code):
         call.entry["status"], call.entry["error_code"] = status, code
@@ -41,8 +42,6 @@ class CallLog:
 
     def since(self, seq, action=None):
         """Entries after seq, times as text."""
-        result = []
-        for entry in self.entries:
-            if entry["seq"] > seq and action in (None, entry["action"]):
-                result.append({**entry, "time": iso_ms(entry["time"]), "wall": iso_ms(entry["wall"])})
-        return result
+        start = max(0, len(self.entries) - max(0, self.seq - seq))
+        return [{**entry, "time": iso_ms(entry["time"]), "wall": iso_ms(entry["wall"])}
+                for entry in self.entries[start:] if action in (None, entry["action"])]

@@ -44,6 +44,12 @@ class Cloud:
                     process.kill()
                     process.wait()
 
+    @classmethod
+    def attach(cls, info_file):
+        """A look-alike that something else started."""
+        with open(info_file, encoding="utf-8") as file:
+            return cls(json.load(file))
+
     def request(self, method, name, body=None):
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"{self.url}/_control/{name}", data=data, method=method,
@@ -65,7 +71,7 @@ class Cloud:
 
     def calls(self, action=None, since=0):
         """The logged calls, of one action if it is named."""
-        return [call for call in self.log(since) if action in (None, call["action"])]
+        return self.request("GET", f"log?since={since}" + (f"&action={action}" if action else ""))["calls"]
 
     def wait_for_call(self, action, count=1, since=0, timeout_s=10.0):
         """Waits until an action was called so many times; returns those calls."""

@@ -5,7 +5,7 @@ import random
 import signal
 
 BEFORE = {"status", "error", "cut_before", "delay", "hang_before", "garbage_html", "other_root"}
-AFTER = {"cut_after", "delay_after", "hang_after", "bad_xml"}
+AFTER = {"cut_after", "close_after", "delay_after", "hang_after", "bad_xml"}
 KINDS = BEFORE | AFTER | {"kill"}
 FIELDS = {"action", "service", "nth", "count", "kind", "code", "status", "message", "xml", "ms", "pid", "pid_file",
           "when", "signal", "probability", "seed", "match", "reset", "root"}

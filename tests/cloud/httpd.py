@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         self.request = None
         self.served = 0
         self.expected = False
+        self.paused = False
         Connection.counter += 1
         self.number = Connection.counter
 
@@ -81,6 +82,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data):
         self.buf += data
+        if self.busy and len(self.buf) > MAX_HEAD + MAX_BODY:
+            self.transport.pause_reading()
+            self.paused = True
         self.pump()
 
     def eof_received(self):
@@ -166,6 +170,9 @@ class Connection(asyncio.Protocol):
         self.transport.write("\r\n".join(head).encode("utf-8") + b"\r\n\r\n" + body)
         self.served += 1
         self.busy = False
+        if self.paused and not close:
+            self.paused = False
+            self.transport.resume_reading()
         if close:
             self.closed = True
             self.transport.close()

@@ -26,6 +26,7 @@ def get_caller_identity(call):
 
 @sts("GetAccessKeyInfo")
 def get_access_key_info(call):
+    refuse_short_lived(call, "GetAccessKeyInfo")
     authorize(call, "sts:GetAccessKeyInfo", "*", "*")
     return {"Account": call.account.account_id}
 
@@ -35,7 +36,8 @@ def refuse_short_lived(call, action):
     principal = call.principal
     if principal.session is None:
         return
-    if action in ("GetSessionToken", "GetFederationToken") or principal.kind == "federated":
+    if action in ("GetSessionToken", "GetFederationToken") or principal.kind == "federated" or (
+            principal.kind == "user" and action != "AssumeRole"):
         raise denied(f"Cannot call {action} with session credentials")
 
 

@@ -95,6 +95,29 @@ def test_hang_until_released(cloud, kind):
     assert result[0].status == 200 and list(cloud.users()) == ["bob"]
 
 
+def test_a_call_that_hung_before_is_not_applied_once_its_client_is_gone(cloud):
+    cloud.fault("CreateUser", "hang_before")
+    request = Raw(cloud, "CreateUser", UserName="bob")
+    connection = http.client.HTTPConnection("127.0.0.1", cloud.port)
+    connection.request("POST", "/", request.body, request.headers)
+    cloud.wait_for_call("CreateUser")
+    connection.close()
+    time.sleep(0.1)
+    cloud.clear_faults()
+    assert cloud.users() == {}
+
+
+def test_answer_then_close(cloud):
+    cloud.fault("GetUser", "close_after")
+    request = Raw(cloud, "GetUser")
+    connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=5)
+    connection.request("POST", "/", request.body, request.headers)
+    answer = connection.getresponse()
+    assert answer.status == 200 and answer.read() and answer.headers["Connection"] is None
+    assert connection.sock.recv(1) == b""
+    connection.close()
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_kill(cloud, when):
     with subprocess.Popen(["sleep", "60"]) as victim:

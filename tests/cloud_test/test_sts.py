@@ -200,7 +200,8 @@ def test_get_session_token(cloud, sts, aws):
     assert 43190 < left(sts.get_session_token()["Credentials"]) <= 43200
     client = aws.client("sts", keys)
     assert client.get_caller_identity()["Arn"] == cloud.management["user_arn"]
-    for call in (client.get_session_token, lambda: client.get_federation_token(Name="x1")):
+    for call in (client.get_session_token, lambda: client.get_federation_token(Name="x1"),
+                 lambda: client.get_access_key_info(AccessKeyId=keys["AccessKeyId"])):
         with refused("AccessDenied", 403, "with session credentials"):
             call()
     with refused("InvalidClientTokenId", 403):
