@@ -22,9 +22,11 @@ struct conn_ref {
 /* How answers get out; given by front/. */
 struct service_port {
     /* Queues bytes (copied, then wiped by front after writing). Answers false when the connection is gone.
-     * `written(ok, arg)` runs once: the bytes are all with the kernel, or never will be. May be NULL. */
+     * `written(ok, arg)` runs exactly once, perhaps before reply() returns and also when reply() answers false:
+     * the bytes are all with the kernel, or never will be. May be NULL. */
     bool (*reply)(void *front, struct conn_ref conn, const uint8_t *bytes, size_t len,
                   void (*written)(bool ok, void *arg), void *arg);
+    unsigned (*connections)(void *front);  /* open ones, for agent.status; NULL: none */
     void *front;
 };
 
@@ -33,11 +35,13 @@ struct service_options {
     struct schedule *schedule;
     struct config *config;         /* referenced; reload replaces it */
     const char *config_file;
+    const char *version;           /* for agent.status; must outlive the service */
     void (*config_changed)(struct config *config, void *arg);  /* after a reload; main passes it on */
     void *arg;
 };
 
 int service_new(const struct service_options *options, struct service **ret, struct err *err) KMS_MUST_CHECK;
+/* After front_free() and schedule_free(): no job may refer to it any more. */
 void service_free(struct service *service);
 void service_set_port(struct service *service, const struct service_port *port);
 /* One whole message that mp_check accepted. The peer is copied where needed. */
@@ -48,6 +52,13 @@ void service_gone(struct service *service, struct conn_ref conn);
 unsigned service_in_flight(const struct service *service, struct conn_ref conn);
 /* Reads the configuration again on a worker; a bad one keeps the old. finished(rc, err, arg) may be NULL. */
 void service_reload(struct service *service, void (*finished)(int rc, const struct err *err, void *arg), void *arg);
+/* How a management identity of a secret did at AWS (main tries each in the background): shown by agent.status to admins.
+ * identity: the ARN or key id; account may be empty; error: one sentence, NULL or empty when ok. All copied. */
+void service_set_identity(struct service *service, const char *secret, const char *identity, const char *account,
+                          bool ok, const char *error);
+/* Encodes an error answer for a message that never became a request (malformed, late): bytes of it in ret, 0 if it
+ * does not fit. For front/. */
+size_t service_error_answer(uint64_t msgid, const struct err *err, uint8_t *ret, size_t size);
 /* One line for STATUS= and `kmsctl status`. */
 void service_status_line(struct service *service, char *ret, size_t size);
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/output.h"
+
+#include "base/secret.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define IOV_COUNT 16
+
+struct output_chunk {
+    struct output_chunk *next;
+    output_written_fn *written;
+    void *arg;
+    size_t len, sent;
+    uint8_t bytes[];
+};
+
+int output_push(struct output *output, const uint8_t *bytes, size_t len, output_written_fn *written,
+                void *arg)
+{
+    struct output_chunk *chunk = wiping_malloc(sizeof *chunk + len);
+
+    if (chunk == NULL)
+        return KMS_ENOMEM;
+    *chunk = (struct output_chunk){.written = written, .arg = arg, .len = len};
+    memcpy(chunk->bytes, bytes, len);
+    if (output->last != NULL)
+        output->last->next = chunk;
+    else
+        output->first = chunk;
+    output->last = chunk;
+    output->len += len;
+    return 0;
+}
+
+/* The callback comes last: it may look at the queue. */
+static void finish_first(struct output *output, bool ok)
+{
+    struct output_chunk *chunk = output->first;
+    output_written_fn *written = chunk->written;
+    void *arg = chunk->arg;
+
+    output->first = chunk->next;
+    if (output->first == NULL)
+        output->last = NULL;
+    output->len -= chunk->len - chunk->sent;
+    wiping_free(chunk);
+    if (written != NULL)
+        written(ok, arg);
+}
+
+static void account(struct output *output, size_t sent)
+{
+    while (sent > 0) {
+        struct output_chunk *chunk = output->first;
+        size_t left = chunk->len - chunk->sent;
+        size_t here = sent < left ? sent : left;
+
+        chunk->sent += here;
+        output->len -= here;
+        sent -= here;
+        if (here == left)
+            finish_first(output, true);
+    }
+}
+
+static ssize_t send_some(const struct output *output, int fd)
+{
+    struct iovec iov[IOV_COUNT];
+    struct msghdr message = {.msg_iov = iov};
+
+    for (struct output_chunk *chunk = output->first; chunk != NULL; chunk = chunk->next) {
+        if (message.msg_iovlen == IOV_COUNT)
+            break;
+        iov[message.msg_iovlen++] = (struct iovec){.iov_base = chunk->bytes + chunk->sent,
+                                                   .iov_len = chunk->len - chunk->sent};
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int output_flush(struct output *output, int fd, bool *ret_progress)
+{
+    while (output->first != NULL) {
+        ssize_t n = send_some(output, fd);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? 0 : -1;
+        account(output, (size_t)n);
+        if (ret_progress != NULL)
+            *ret_progress = true;
+    }
+    return 0;
+}
+
+void output_fail(struct output *output)
+{
+    while (output->first != NULL)
+        finish_first(output, false);
+}
