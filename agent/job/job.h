@@ -57,6 +57,7 @@ struct pool_options {
     void *(*context_new)(void *arg);      /* per worker thread, on it; NULL result: the worker does not start */
     void (*context_free)(void *context);
     void *arg;
+    unsigned idle_ms;                     /* a thread without work ends after this; 0: 30 s */
     void (*waiting)(struct job *job, void *arg);   /* loop: run answered KMS_EAGAIN; the callee resubmits it at wake_ms */
     void (*finished)(struct job *job, void *arg);  /* loop: run ended; the callee calls job->done */
     void *callback_arg;
@@ -64,8 +65,11 @@ struct pool_options {
 int pool_new(const struct pool_options *options, struct pool **ret, struct err *err) KMS_MUST_CHECK;
 /* Loop thread. Refuses with KMS_EBUSY when the lane is full (never for internal jobs). resumed: goes to the front. */
 int pool_submit(struct pool *pool, struct job *job, bool resumed) KMS_MUST_CHECK;
-/* Waits up to wait_ms for running jobs, joins the threads; jobs not begun are finished with KMS_ECANCELED. */
-void pool_stop(struct pool *pool, int64_t wait_ms);
+/* Cancels all jobs, waits up to wait_ms for the running ones and joins the threads. Jobs that ended are handed to
+ * finished; jobs not begun, and those that would have to wait, with rc KMS_ECANCELED. Answers how many threads did not
+ * end: unless it is 0, nothing that jobs use may be freed (leave by _exit(); the store has all that matters). */
+unsigned pool_stop(struct pool *pool, int64_t wait_ms);
+/* After pool_stop(); before the mailbox. Leaks on purpose when threads are left. */
 void pool_free(struct pool *pool);
 /* Jobs waiting and running in a lane (loop thread). */
 void pool_load(const struct pool *pool, enum job_lane lane, unsigned *ret_waiting, unsigned *ret_running);

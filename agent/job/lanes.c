@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "job/lanes.h"
+
+/* Of 64 threads; the other 38 go to whoever comes first. */
+static const unsigned reserve_of_64[LANE_COUNT] = {
+    [LANE_REVOKE] = 8, [LANE_SESSION] = 8, [LANE_MINT] = 8, [LANE_BACKGROUND] = 2};
+
+void lanes_init(struct lanes *lanes, unsigned threads_max)
+{
+    unsigned left = threads_max;
+
+    *lanes = (struct lanes){.threads_max = threads_max};
+    for (unsigned i = 0; i < LANE_COUNT; i++) {
+        struct lane *lane = &lanes->lane[i];
+        unsigned share = reserve_of_64[i] * threads_max / 64;
+
+        queue_init(&lane->resumed);
+        queue_init(&lane->fresh);
+        if (share == 0)
+            share = 1;
+        lane->reserve = share < left ? share : left;
+        left -= lane->reserve;
+    }
+    /* With one to three threads the first lanes took them all: the last lanes must not starve for
+     * it. */
+    for (unsigned i = 0; threads_max < LANE_COUNT && i < LANE_COUNT; i++)
+        lanes->lane[i].reserve = 0;
+}
+
+void lanes_push(struct lanes *lanes, struct job *job, bool resumed)
+{
+    struct lane *lane = &lanes->lane[job->lane];
+
+    queue_push(resumed ? &lane->resumed : &lane->fresh, &job->link);
+    if (!job->internal)
+        lane->client_waiting++;
+}
+
+static struct job *lane_pop(struct lane *lane)
+{
+    struct queue_link *link = queue_pop(&lane->resumed);
+    struct job *job;
+
+    if (link == NULL)
+        link = queue_pop(&lane->fresh);
+    if (link == NULL)
+        return NULL;
+    job = QUEUE_OF(link, struct job, link);
+    if (!job->internal)
+        lane->client_waiting--;
+    return job;
+}
+
+/* Invariant: free threads never fall below what lanes under their reserve could still claim. So a
+ * lane under its reserve may always start, and one over it only out of what is left. */
+static bool lane_may_start(const struct lanes *lanes, unsigned index)
+{
+    unsigned free_threads = lanes->threads_max - lanes->running, owed = 0;
+
+    if (free_threads == 0)
+        return false;
+    if (lanes->lane[index].running < lanes->lane[index].reserve)
+        return true;
+    for (unsigned i = 0; i < LANE_COUNT; i++) {
+        const struct lane *lane = &lanes->lane[i];
+
+        if (lane->running < lane->reserve)
+            owed += lane->reserve - lane->running;
+    }
+    return free_threads > owed;
+}
+
+struct job *lanes_start(struct lanes *lanes)
+{
+    for (unsigned i = 0; i < LANE_COUNT; i++) {
+        struct lane *lane = &lanes->lane[i];
+        struct job *job = lane_may_start(lanes, i) ? lane_pop(lane) : NULL;
+
+        if (job != NULL) {
+            lane->running++;
+            lanes->running++;
+            return job;
+        }
+    }
+    return NULL;
+}
+
+void lanes_end(struct lanes *lanes, enum job_lane lane)
+{
+    lanes->lane[lane].running--;
+    lanes->running--;
+}
+
+/* Takes the index-th element out of a singly linked queue. */
+static struct queue_link *queue_take(struct queue *queue, size_t index)
+{
+    struct queue_link *found = NULL;
+    size_t count = queue->count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct queue_link *link = queue_pop(queue);
+
+        if (i == index)
+            found = link;
+        else
+            queue_push(queue, link);
+    }
+    return found;
+}
+
+struct job *lanes_take(struct lanes *lanes, uint64_t pick)
+{
+    size_t total = 0, index;
+
+    for (unsigned i = 0; i < LANE_COUNT; i++)
+        total += lanes_waiting(lanes, i);
+    if (total == 0)
+        return NULL;
+    index = (size_t)(pick % total);
+    for (unsigned i = 0; i < LANE_COUNT; i++) {
+        struct lane *lane = &lanes->lane[i];
+        struct queue *queues[2] = {&lane->resumed, &lane->fresh};
+
+        for (unsigned k = 0; k < 2; k++) {
+            if (index < queues[k]->count) {
+                struct job *job = QUEUE_OF(queue_take(queues[k], index), struct job, link);
+
+                lane->client_waiting -= job->internal ? 0 : 1;
+                return job;
+            }
+            index -= queues[k]->count;
+        }
+    }
+    return NULL;
+}
+
+unsigned lanes_waiting(const struct lanes *lanes, enum job_lane lane)
+{
+    return (unsigned)(lanes->lane[lane].resumed.count + lanes->lane[lane].fresh.count);
+}
