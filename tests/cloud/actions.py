@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of actions, what each one authorizes on, and the helpers they share."""
+
 import base64
 import json
 from urllib.parse import quote
@@ -21,33 +22,68 @@ class Action:
 def iam(name, resource, extra=None):
     """Registers an IAM action. resource: a function of the call giving (arn, text for messages);
     extra: a function giving further actions to authorize."""
+
     def register(function):
         IAM[name] = Action(function, resource, extra)
         return function
+
     return register
 
 
 def sts(name):
     """Registers an STS action; each does its own authorization."""
+
     def register(function):
         STS[name] = Action(function, None)
         return function
+
     return register
 
 
 class Call:
     """One request on its way through the look-alike."""
 
-    __slots__ = ("request", "conn", "service", "action", "operation", "pairs", "params", "principal", "account",
-                 "request_id", "region", "entry", "context", "claim", "user_agent", "source_ip", "fault", "problem",
-                 "xml_root")
+    __slots__ = (
+        "request",
+        "conn",
+        "service",
+        "action",
+        "operation",
+        "pairs",
+        "params",
+        "principal",
+        "account",
+        "request_id",
+        "region",
+        "entry",
+        "context",
+        "claim",
+        "user_agent",
+        "source_ip",
+        "fault",
+        "problem",
+        "xml_root",
+    )
 
     def __init__(self):
-        self.params, self.principal, self.context, self.claim, self.fault = {}, None, None, None, None
-        self.operation, self.pairs, self.region, self.problem, self.xml_root = None, [], None, None, None
+        self.params, self.principal, self.context, self.claim, self.fault = (
+            {},
+            None,
+            None,
+            None,
+            None,
+        )
+        self.operation, self.pairs, self.region, self.problem, self.xml_root = (
+            None,
+            [],
+            None,
+            None,
+            None,
+        )
 
 
 # what an action is about: each gives (ARN, the words of an AccessDenied message)
+
 
 def _named(call, kind, name, entity):
     if entity is None:  # IAM cannot know the path of what it does not have
@@ -69,7 +105,11 @@ def user_name(call):
 def on_user(call):
     name = user_name(call)
     user = call.account.any_user(name)
-    if user is not None and call.account.lag["authorization"] == "lagged" and not call.account.visible(user):
+    if (
+        user is not None
+        and call.account.lag["authorization"] == "lagged"
+        and not call.account.visible(user)
+    ):
         user = None
     return _named(call, "user", name, user)
 
@@ -78,6 +118,7 @@ def on_new(kind, field):
     def resource(call):
         arn = call.account.arn(f"{kind}{call.params.get('Path', '/')}{call.params[field]}")
         return arn, arn
+
     return resource
 
 
@@ -101,6 +142,7 @@ def on_list(kind):
     def resource(call):
         arn = call.account.arn(kind + call.params.get("PathPrefix", "/"))
         return arn, arn
+
     return resource
 
 
@@ -110,7 +152,8 @@ def on_anything(call):
 
 def on_mfa(call):
     serial = call.params.get("SerialNumber") or call.account.arn(
-        f"mfa{call.params.get('Path', '/')}{call.params.get('VirtualMFADeviceName', '')}")
+        f"mfa{call.params.get('Path', '/')}{call.params.get('VirtualMFADeviceName', '')}"
+    )
     return serial, serial
 
 
@@ -120,12 +163,15 @@ def on_provider(call):
 
 def tags_too(action):
     """Tags given at creation need the tagging action as well."""
+
     def extra(call):
         return [action] if call.params.get("Tags") else []
+
     return extra
 
 
 # shared pieces
+
 
 def paged(call, items, key=lambda item: item, default=100):
     """One page by MaxItems and Marker: (items, the fields of the answer). The marker holds the
@@ -160,9 +206,14 @@ def merge_tags(call, tags, new):
     seen = set()
     for tag in new:
         if tag["Key"].lower() in seen:
-            raise invalid_input("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+            raise invalid_input(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+            )
         if tag["Key"].lower().startswith("aws:"):
-            raise invalid_input("Tag keys beginning with 'aws:' are reserved for system use. Please use a different key.")
+            raise invalid_input(
+                "Tag keys beginning with 'aws:' are reserved for system use. Please use a "
+                "different key."
+            )
         seen.add(tag["Key"].lower())
     result = {key: value for key, value in tags.items() if key.lower() not in seen}
     result.update((tag["Key"], tag["Value"]) for tag in new)

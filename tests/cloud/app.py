@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way of a request: fault, rate limit, signature, shape, authorization, execution, answer."""
+
 import asyncio
 import re
 import time
@@ -41,7 +42,9 @@ def parse_form(text: str):
                 name = unquote_to_bytes(name.replace("+", " ")).decode("utf-8")
                 value = unquote_to_bytes(value.replace("+", " ")).decode("utf-8")
             except UnicodeDecodeError:
-                raise AwsError("MalformedQueryString", "The query string is not valid UTF-8.", 400) from None
+                raise AwsError(
+                    "MalformedQueryString", "The query string is not valid UTF-8.", 400
+                ) from None
         pairs.append((name, value))
     return pairs
 
@@ -97,14 +100,20 @@ class App:
     def read_pairs(self, call):
         request = call.request
         if request.method not in ("POST", "GET") or request.path != "/":
-            raise AwsError("InvalidAction", f"{request.method} {request.path} is not valid for this web service", 404)
+            raise AwsError(
+                "InvalidAction",
+                f"{request.method} {request.path} is not valid for this web service",
+                404,
+            )
         text = request.query
         if request.method == "POST":
             text = text + "&" if text else ""
             try:
                 text += request.body.decode("ascii")
             except UnicodeDecodeError:
-                raise AwsError("MalformedQueryString", "The form is not ASCII; encode it.", 400) from None
+                raise AwsError(
+                    "MalformedQueryString", "The form is not ASCII; encode it.", 400
+                ) from None
         pairs = parse_form(text)
         action = [value for name, value in pairs if name == "Action"]
         version = [value for name, value in pairs if name == "Version"]
@@ -116,8 +125,12 @@ class App:
         service = self.services[call.service]
         call.operation = service.operation(call.action)
         if len(action) > 1 or call.operation is None or version != [service.version]:
-            raise AwsError("InvalidAction", f"Could not find operation {call.action} for version "
-                           f"{version[0] if version else 'NO_VERSION_SPECIFIED'}", 400)
+            raise AwsError(
+                "InvalidAction",
+                f"Could not find operation {call.action} for version "
+                f"{version[0] if version else 'NO_VERSION_SPECIFIED'}",
+                400,
+            )
 
     def service_of(self, request, version):
         host = HOST.match(request.headers.get("host", ""))
@@ -126,7 +139,9 @@ class App:
         for name, service in self.services.items():
             if version == [service.version]:
                 return name
-        scope = re.search(r"Credential=[^/]*/[^/]*/[^/]*/(iam|sts)/", request.headers.get("authorization", ""))
+        scope = re.search(
+            r"Credential=[^/]*/[^/]*/[^/]*/(iam|sts)/", request.headers.get("authorization", "")
+        )
         return scope.group(1) if scope else "iam"
 
     # executing
@@ -142,7 +157,9 @@ class App:
             call.params = call.operation.read(call.pairs)
             action = self.tables[call.service].get(call.action)
             if action is None:
-                raise AwsError("NotImplementedHere", f"This look-alike does not do {call.action}", 501)
+                raise AwsError(
+                    "NotImplementedHere", f"This look-alike does not do {call.action}", 501
+                )
             if call.service == "iam":
                 authorize_iam(call, action)
             result = action.run(call)
@@ -175,13 +192,17 @@ class App:
         principal, secret = find_principal(account, claim.access_key_id)
         auth.check_scope(claim, call.service, self.regions(call))
         real, cloud = time.time(), self.clock.now()
-        clocks = {"real": [real], "cloud": [cloud], "either": [cloud, real]}[account.signature_clock]
+        clocks = {"real": [real], "cloud": [cloud], "either": [cloud, real]}[
+            account.signature_clock
+        ]
         auth.check_date(claim, clocks, account.expired_code)
         auth.check_signature(claim, call.request, secret)
         auth.check_key(claim, principal)
         session = principal.session
         if session is not None and cloud >= session.expires:
-            raise AwsError("ExpiredToken", "The security token included in the request is expired", 403)
+            raise AwsError(
+                "ExpiredToken", "The security token included in the request is expired", 403
+            )
         call.principal = principal
         call.entry["principal_arn"] = principal.arn
         if principal.key is not None:
@@ -199,14 +220,22 @@ class App:
         """The two shapes of error XML that AWS front ends send."""
         code, message = xml_text(error.code), xml_text(error.message)
         if (root or call.xml_root) == "Response":
-            return (f"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code>"
-                    f"<Message>{message}</Message></Error></Errors><RequestID>{call.request_id}</RequestID>"
-                    "</Response>").encode("utf-8")
+            return (
+                '<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>'
+                f"{code}</Code>"
+                f"<Message>{message}</Message></Error></Errors><RequestID>"
+                f"{call.request_id}</RequestID>"
+                "</Response>"
+            ).encode("utf-8")
         kind = "Sender" if error.status < 500 else "Receiver"
         namespace = self.services[call.service].namespace
-        return (f"<ErrorResponse xmlns=\"{namespace}\">\n  <Error>\n    <Type>{kind}</Type>\n    <Code>{code}</Code>\n"
-                f"    <Message>{message}</Message>\n  </Error>\n  <RequestId>{call.request_id}</RequestId>\n"
-                "</ErrorResponse>\n").encode("utf-8")
+        return (
+            f'<ErrorResponse xmlns="{namespace}">\n  <Error>\n    <Type>{kind}</Type>\n    '
+            f"<Code>{code}</Code>\n"
+            f"    <Message>{message}</Message>\n  </Error>\n  <RequestId>"
+            f"{call.request_id}</RequestId>\n"
+            "</ErrorResponse>\n"
+        ).encode("utf-8")
 
     def send(self, call, status, body, content_type="text/xml"):
         call.entry["answered"] = True
@@ -223,21 +252,29 @@ class FaultRun:
         getattr(self, self.fault.kind)()
 
     def later(self, function):
-        asyncio.get_running_loop().call_later(float(self.fault.spec.get("ms", 1000)) / 1000, function)
+        asyncio.get_running_loop().call_later(
+            float(self.fault.spec.get("ms", 1000)) / 1000, function
+        )
 
     def normal(self):
         self.app.send(self.call, *self.app.execute(self.call))
 
     def own_error(self, default_code, default_message, default_status):
         spec = self.fault.spec
-        return AwsError(str(spec.get("code", default_code)), spec.get("message", default_message),
-                        int(spec.get("status", default_status)))
+        return AwsError(
+            str(spec.get("code", default_code)),
+            spec.get("message", default_message),
+            int(spec.get("status", default_status)),
+        )
 
     def status(self):
         spec = self.fault.spec
         status = int(spec.get("code", spec.get("status", 503)))
-        error = AwsError("ServiceFailure" if status == 500 else "ServiceUnavailable",
-                         spec.get("message", "The request has failed due to a temporary failure of the server."), status)
+        error = AwsError(
+            "ServiceFailure" if status == 500 else "ServiceUnavailable",
+            spec.get("message", "The request has failed due to a temporary failure of the server."),
+            status,
+        )
         body = self.app.refuse(self.call, error)[1]
         self.app.send(self.call, status, body if spec.get("xml", True) else b"")
 
@@ -256,8 +293,13 @@ class FaultRun:
     def garbage_html(self):
         status = int(self.fault.spec.get("status", 502))
         self.app.log.done(self.call, status, None)
-        self.app.send(self.call, status, b"<html><head><title>Bad Gateway</title></head><body><center><h1>"
-                      b"Bad Gateway</h1></center><hr></body></html>\n", "text/html")
+        self.app.send(
+            self.call,
+            status,
+            b"<html><head><title>Bad Gateway</title></head><body><center><h1>"
+            b"Bad Gateway</h1></center><hr></body></html>\n",
+            "text/html",
+        )
 
     def cut_before(self):
         self.call.conn.cut(self.fault.spec.get("reset", False))
@@ -287,7 +329,7 @@ class FaultRun:
 
     def bad_xml(self):
         status, body = self.app.execute(self.call)
-        self.app.send(self.call, status, body[:len(body) * 2 // 3])
+        self.app.send(self.call, status, body[: len(body) * 2 // 3])
 
     def kill(self):
         if not self.fault.before:

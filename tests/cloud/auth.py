@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signature Version 4, checked on the request as it arrived with botocore's own signer
 (botocore.auth.SigV4Auth: canonical request, string to sign, signature)."""
+
 import calendar
 import hmac
 import re
@@ -14,8 +15,10 @@ from clock import basic
 from errors import AwsError, invalid_token
 
 SKEW_S = 300
-MISMATCH = ("The request signature we calculated does not match the signature you provided. Check your "
-            "AWS Secret Access Key and signing method. Consult the service documentation for details.")
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your "
+    "AWS Secret Access Key and signing method. Consult the service documentation for details."
+)
 HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -71,8 +74,17 @@ def verifier(secret, date, region, service):
 class Claim:
     """What an Authorization header says, before any of it is believed."""
 
-    __slots__ = ("access_key_id", "date", "region", "service", "signed_names", "signature", "timestamp",
-                 "epoch", "token")
+    __slots__ = (
+        "access_key_id",
+        "date",
+        "region",
+        "service",
+        "signed_names",
+        "signature",
+        "timestamp",
+        "epoch",
+        "token",
+    )
 
 
 def parse_claim(headers) -> Claim:
@@ -81,16 +93,22 @@ def parse_claim(headers) -> Claim:
     if value is None:
         raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
     if not value.startswith("AWS4-HMAC-SHA256"):
-        raise AwsError("IncompleteSignature", "Unsupported AWS 'algorithm': '%s'. " % value.split(" ")[0], 400)
+        raise AwsError(
+            "IncompleteSignature", "Unsupported AWS 'algorithm': '%s'. " % value.split(" ")[0], 400
+        )
     fields = {}
-    for part in value[len("AWS4-HMAC-SHA256"):].split(","):
+    for part in value[len("AWS4-HMAC-SHA256") :].split(","):
         name, _, text = part.strip().partition("=")
         fields[name] = text
-    missing = [name for name in ("Credential", "Signature", "SignedHeaders") if not fields.get(name)]
+    missing = [
+        name for name in ("Credential", "Signature", "SignedHeaders") if not fields.get(name)
+    ]
     raw_date = headers.get("x-amz-date") or headers.get("date")
     problem = "".join(f"Authorization header requires '{name}' parameter. " for name in missing)
     if raw_date is None:
-        problem += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
+        problem += (
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
+        )
     if problem:
         raise AwsError("IncompleteSignature", problem.strip(), 400)
     return _fill_claim(fields, headers, raw_date)
@@ -100,19 +118,30 @@ def _fill_claim(fields, headers, raw_date) -> Claim:
     claim = Claim()
     scope = fields["Credential"].split("/")
     if len(scope) != 5:
-        raise AwsError("IncompleteSignature", "Credential must have exactly 5 slash-delimited elements, e.g. "
-                       "keyid/date/region/service/term, got '%s'" % fields["Credential"], 400)
+        raise AwsError(
+            "IncompleteSignature",
+            "Credential must have exactly 5 slash-delimited elements, e.g. "
+            "keyid/date/region/service/term, got '%s'" % fields["Credential"],
+            400,
+        )
     claim.access_key_id, claim.date, claim.region, claim.service = scope[:4]
     if scope[4] != "aws4_request":
-        raise mismatch("Credential should be scoped with a valid terminator: 'aws4_request', not '%s'." % scope[4])
+        raise mismatch(
+            "Credential should be scoped with a valid terminator: 'aws4_request', not '%s'."
+            % scope[4]
+        )
     claim.signed_names = fields["SignedHeaders"].split(";")
     claim.signature = fields["Signature"]
     claim.token = headers.get("x-amz-security-token")
     dates = headers.get_all("x-amz-date") or headers.get_all("date")
     claim.epoch = _parse_date(dates[0]) if len(dates) == 1 else None
     if claim.epoch is None:
-        raise AwsError("IncompleteSignature", "Date must be in ISO-8601 'basic format'. Got '%s'. See "
-                       "http://en.wikipedia.org/wiki/ISO_8601" % ",".join(dates), 400)
+        raise AwsError(
+            "IncompleteSignature",
+            "Date must be in ISO-8601 'basic format'. Got '%s'. See "
+            "http://en.wikipedia.org/wiki/ISO_8601" % ",".join(dates),
+            400,
+        )
     claim.timestamp = basic(claim.epoch)
     return claim
 
@@ -132,8 +161,10 @@ def check_scope(claim, service, regions):
     if claim.service != service:
         raise mismatch("Credential should be scoped to correct service: '%s'. " % service)
     if claim.timestamp[:8] != claim.date:
-        raise mismatch("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
-                       "HTTP: '%s' != '%s', from '%s'." % (claim.date, claim.timestamp[:8], claim.timestamp))
+        raise mismatch(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
+            "HTTP: '%s' != '%s', from '%s'." % (claim.date, claim.timestamp[:8], claim.timestamp)
+        )
 
 
 def check_date(claim, clocks, expired_code):
@@ -143,10 +174,18 @@ def check_date(claim, clocks, expired_code):
     now = clocks[0]
     status = 400 if expired_code == "RequestExpired" else 403
     if claim.epoch < now:
-        raise AwsError(expired_code, "Signature expired: %s is now earlier than %s (%s - 5 min.)"
-                       % (claim.timestamp, basic(now - SKEW_S), basic(now)), status)
-    raise AwsError(expired_code, "Signature not yet current: %s is still later than %s (%s + 5 min.)"
-                   % (claim.timestamp, basic(now + SKEW_S), basic(now)), status)
+        raise AwsError(
+            expired_code,
+            "Signature expired: %s is now earlier than %s (%s - 5 min.)"
+            % (claim.timestamp, basic(now - SKEW_S), basic(now)),
+            status,
+        )
+    raise AwsError(
+        expired_code,
+        "Signature not yet current: %s is still later than %s (%s + 5 min.)"
+        % (claim.timestamp, basic(now + SKEW_S), basic(now)),
+        status,
+    )
 
 
 def check_signature(claim, request, secret):
@@ -176,5 +215,7 @@ def check_key(claim, principal):
     if session is None:
         if claim.token is not None:
             raise invalid_token()
-    elif claim.token is None or not hmac.compare_digest(claim.token.encode(), session.token.encode()):
+    elif claim.token is None or not hmac.compare_digest(
+        claim.token.encode(), session.token.encode()
+    ):
         raise invalid_token()

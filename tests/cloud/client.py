@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts the look-alike for a test and speaks its control API. Standard library only."""
+
 import contextlib
 import json
 import os
@@ -32,8 +33,17 @@ class Cloud:
         """with Cloud.start() as cloud: … ; ends the process at the end."""
         with tempfile.TemporaryDirectory(prefix="kms-cloud-", dir=directory) as scratch:
             info = os.path.join(scratch, "info.json")
-            process = subprocess.Popen([python, os.path.join(HERE, "cloud.py"), "--info", info, "--parent-death",
-                                        *arguments], stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                [
+                    python,
+                    os.path.join(HERE, "cloud.py"),
+                    "--info",
+                    info,
+                    "--parent-death",
+                    *arguments,
+                ],
+                stdin=subprocess.DEVNULL,
+            )
             try:
                 yield cls(wait_for_info(info, process, timeout_s), process)
             finally:
@@ -52,13 +62,19 @@ class Cloud:
 
     def request(self, method, name, body=None):
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(f"{self.url}/_control/{name}", data=data, method=method,
-                                         headers={"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            f"{self.url}/_control/{name}",
+            data=data,
+            method=method,
+            headers={"Content-Type": "application/json"},
+        )
         try:
             with self._opener.open(request, timeout=60) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise CloudError(f"{method} {name}: {error.code} {error.read().decode(errors='replace')}") from None
+            raise CloudError(
+                f"{method} {name}: {error.code} {error.read().decode(errors='replace')}"
+            ) from None
 
     # what happened, what is there
 
@@ -71,7 +87,9 @@ class Cloud:
 
     def calls(self, action=None, since=0):
         """The logged calls, of one action if it is named."""
-        return self.request("GET", f"log?since={since}" + (f"&action={action}" if action else ""))["calls"]
+        return self.request("GET", f"log?since={since}" + (f"&action={action}" if action else ""))[
+            "calls"
+        ]
 
     def wait_for_call(self, action, count=1, since=0, timeout_s=10.0):
         """Waits until an action was called so many times; returns those calls."""
@@ -90,8 +108,11 @@ class Cloud:
     def users(self, prefix="/", management=False):
         """The users by name; the management user only when asked for."""
         own = self.management["user_arn"]
-        return {user["name"]: user for user in self.state()["users"]
-                if user["path"].startswith(prefix) and (management or user["arn"] != own)}
+        return {
+            user["name"]: user
+            for user in self.state()["users"]
+            if user["path"].startswith(prefix) and (management or user["arn"] != own)
+        }
 
     def canaries(self):
         return self.request("GET", "canaries")["secrets"]
@@ -103,7 +124,9 @@ class Cloud:
 
     def fault(self, action="*", kind="error", **more):
         """Adds one fault; returns its id."""
-        return self.request("POST", "faults", {"faults": [{"action": action, "kind": kind, **more}]})["ids"][0]
+        return self.request(
+            "POST", "faults", {"faults": [{"action": action, "kind": kind, **more}]}
+        )["ids"][0]
 
     def faults(self):
         return self.request("GET", "faults")["faults"]
@@ -129,7 +152,7 @@ class Cloud:
     # the account
 
     def seed(self, **objects):
-        """users=[…], groups=[…], roles=[…], policies=[…], oidc=[…]; returns ARNs and keys."""
+        """users, groups, roles, policies, oidc: lists of objects; returns ARNs and keys."""
         return self.request("POST", "seed", objects)
 
     def policy(self, *documents, user="management"):
@@ -145,15 +168,25 @@ class Cloud:
     def arn(self, rest):
         return f"arn:aws:iam::{self.account_id}:{rest}"
 
-    def env(self, access_key_id=None, secret_access_key=None, session_token=None, region="us-east-1"):
+    def env(
+        self, access_key_id=None, secret_access_key=None, session_token=None, region="us-east-1"
+    ):
         """The environment of an AWS client; by default with the management key. CLOUD_URL is for
         the script named aws beside this file."""
         keys = self.management
-        result = {"AWS_ACCESS_KEY_ID": access_key_id or keys["access_key_id"],
-                  "AWS_SECRET_ACCESS_KEY": secret_access_key or keys["secret_access_key"],
-                  "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_EC2_METADATA_DISABLED": "true",
-                  "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_PAGER": "",
-                  "AWS_MAX_ATTEMPTS": "1", "NO_PROXY": "127.0.0.1", "CLOUD_URL": self.url}
+        result = {
+            "AWS_ACCESS_KEY_ID": access_key_id or keys["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": secret_access_key or keys["secret_access_key"],
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_PAGER": "",
+            "AWS_MAX_ATTEMPTS": "1",
+            "NO_PROXY": "127.0.0.1",
+            "CLOUD_URL": self.url,
+        }
         if session_token:
             result["AWS_SESSION_TOKEN"] = session_token
         return result

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cloud's clock: the real one plus an offset that tests set."""
+
 import time
 from email.utils import formatdate
 
@@ -28,7 +29,10 @@ def iso(epoch: float) -> str:
 
 def iso_ms(epoch: float) -> str:
     whole = int(epoch)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((epoch - whole) * 1000):03d}Z"
+    return (
+        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        + f".{int((epoch - whole) * 1000):03d}Z"
+    )
 
 
 def basic(epoch: float) -> str:

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """An AWS look-alike (IAM and STS) for the tests and the demo of kms-agent. See README.md."""
+
 import argparse
 import asyncio
 import ctypes
@@ -45,17 +46,28 @@ async def serve(options):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.tls_cert, options.tls_key)
     app = App(account, tls=context is not None)
-    server = await loop.create_server(app.new_connection, "127.0.0.1", options.port, ssl=context, backlog=1024)
+    server = await loop.create_server(
+        app.new_connection, "127.0.0.1", options.port, ssl=context, backlog=1024
+    )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     port = server.sockets[0].getsockname()[1]
     key_id, secret = account.management_key
-    write_info(options.info, {
-        "port": port, "url": f"http{'s' if context else ''}://127.0.0.1:{port}", "account_id": account.account_id,
-        "management": {"access_key_id": key_id, "secret_access_key": secret,
-                       "user_arn": account.management.arn(account)},
-        "pid": os.getpid()})
+    write_info(
+        options.info,
+        {
+            "port": port,
+            "url": f"http{'s' if context else ''}://127.0.0.1:{port}",
+            "account_id": account.account_id,
+            "management": {
+                "access_key_id": key_id,
+                "secret_access_key": secret,
+                "user_arn": account.management.arn(account),
+            },
+            "pid": os.getpid(),
+        },
+    )
     gc.freeze()
     await stop.wait()
     server.close()
@@ -66,12 +78,16 @@ async def serve(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--info", required=True, help="file that is written when the look-alike serves")
+    parser.add_argument(
+        "--info", required=True, help="file that is written when the look-alike serves"
+    )
     parser.add_argument("--tls-cert")
     parser.add_argument("--tls-key")
     parser.add_argument("--account-id", default="123456789012")
     parser.add_argument("--partition", default="aws", choices=("aws", "aws-cn", "aws-us-gov"))
-    parser.add_argument("--parent-death", action="store_true", help="end when the parent process ends")
+    parser.add_argument(
+        "--parent-death", action="store_true", help="end when the parent process ends"
+    )
     options = parser.parse_args()
     if bool(options.tls_cert) != bool(options.tls_key):
         parser.error("--tls-cert and --tls-key go together")

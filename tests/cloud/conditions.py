@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Condition block of a policy statement (IAM User Guide, JSON policy elements: condition
 operators). Context values are lists of strings; a key that is not there is None."""
+
 import calendar
 import ipaddress
 import re
 
 from patterns import glob, substitute
 
-DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?\Z")
+DATE = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?\Z"
+)
 
 
 def parse_date(text):
@@ -19,9 +22,16 @@ def parse_date(text):
         except ValueError:
             return None
     year, month, day, hour, minute, second, fraction, zone = match.groups()
-    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31 and int(hour or 0) < 24 and int(minute or 0) < 60):
+    if not (
+        1 <= int(month) <= 12
+        and 1 <= int(day) <= 31
+        and int(hour or 0) < 24
+        and int(minute or 0) < 60
+    ):
         return None
-    value = calendar.timegm((int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0)))
+    value = calendar.timegm(
+        (int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
+    )
     value += float(fraction or 0)
     if zone and zone != "Z":
         digits = zone[1:].replace(":", "")
@@ -40,6 +50,7 @@ def compare(convert, test):
     def check(have, want):
         left, right = convert(have), convert(want)
         return left is not None and right is not None and test(left, right)
+
     return check
 
 
@@ -63,7 +74,7 @@ def in_network(have, want):
         return False
 
 
-# operator: (test of one context value against one policy value, is it a negation, are patterns kept)
+# operator: (test of a context value against a policy value, is it negated, are patterns kept)
 OPERATORS = {
     "StringEquals": (lambda a, b: a == b, False, False),
     "StringNotEquals": (lambda a, b: a == b, True, False),
@@ -101,8 +112,10 @@ def split_operator(text):
         quantifier, base = "", text
     if_exists = base.endswith("IfExists")
     if if_exists:
-        base = base[:-len("IfExists")]
-    if quantifier not in ("", "ForAllValues", "ForAnyValue") or (base not in OPERATORS and base != "Null"):
+        base = base[: -len("IfExists")]
+    if quantifier not in ("", "ForAllValues", "ForAnyValue") or (
+        base not in OPERATORS and base != "Null"
+    ):
         return None
     return quantifier, base, if_exists
 
@@ -143,4 +156,7 @@ def matches_one(operator, key, values, context, variables):
 
 
 def matches_conditions(conditions, context, variables):
-    return all(matches_one(operator, key, values, context, variables) for operator, key, values in conditions)
+    return all(
+        matches_one(operator, key, values, context, variables)
+        for operator, key, values in conditions
+    )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control API under /_control/: JSON, unsigned, from loopback only. README.md is its reference."""
+"""The control API under /_control/: JSON, unsigned, from loopback only (see README.md)."""
+
 import json
 import time
 from urllib.parse import parse_qs
@@ -28,7 +29,7 @@ class Control:
         if not peer or peer[0] not in ("127.0.0.1", "::1"):
             conn.reply(403, [], b"{}", "application/json")
             return
-        name = request.path[len("/_control/"):]
+        name = request.path[len("/_control/") :]
         function = getattr(self, f"{request.method.lower()}_{name}", None)
         if function is None:
             self.answer(conn, 404, {"error": f"no {request.method} {request.path}"})
@@ -37,7 +38,9 @@ class Control:
             if request.method == "POST":
                 result = function(json.loads(request.body or b"{}"))
             else:
-                result = function({name: values[-1] for name, values in parse_qs(request.query).items()})
+                result = function(
+                    {name: values[-1] for name, values in parse_qs(request.query).items()}
+                )
         except (ValueError, KeyError, TypeError, AttributeError, AwsError) as error:
             self.answer(conn, 400, {"error": f"{type(error).__name__}: {error}"})
             return
@@ -45,12 +48,17 @@ class Control:
 
     @staticmethod
     def answer(conn, status, value):
-        conn.reply(status, [], json.dumps(value, ensure_ascii=False).encode("utf-8"), "application/json")
+        conn.reply(
+            status, [], json.dumps(value, ensure_ascii=False).encode("utf-8"), "application/json"
+        )
 
     # what happened, what is there
 
     def get_log(self, query):
-        return {"calls": self.app.log.since(int(query.get("since", 0)), query.get("action")), "seq": self.app.log.seq}
+        return {
+            "calls": self.app.log.since(int(query.get("since", 0)), query.get("action")),
+            "seq": self.app.log.seq,
+        }
 
     def delete_log(self, query):
         self.app.log.clear()
@@ -76,13 +84,20 @@ class Control:
 
     def get_clock(self, query):
         clock = self.account.clock
-        return {"offset_s": clock.offset_s, "now": iso_ms(clock.now()), "signature_clock": self.account.signature_clock}
+        return {
+            "offset_s": clock.offset_s,
+            "now": iso_ms(clock.now()),
+            "signature_clock": self.account.signature_clock,
+        }
 
     def post_signature_clock(self, body):
         known(body, "mode", "expired_code")
         if body.get("mode", "either") not in ("real", "cloud", "either"):
             raise ValueError("mode must be real, cloud or either")
-        if body.get("expired_code", "SignatureDoesNotMatch") not in ("SignatureDoesNotMatch", "RequestExpired"):
+        if body.get("expired_code", "SignatureDoesNotMatch") not in (
+            "SignatureDoesNotMatch",
+            "RequestExpired",
+        ):
             raise ValueError("expired_code must be SignatureDoesNotMatch or RequestExpired")
         self.account.signature_clock = body.get("mode", self.account.signature_clock)
         self.account.expired_code = body.get("expired_code", self.account.expired_code)
@@ -93,8 +108,10 @@ class Control:
         return {"ids": self.app.faults.add(known(body, "faults")["faults"])}
 
     def get_faults(self, query):
-        return {"faults": [fault.describe() for fault in self.app.faults.list],
-                "hanging": len(self.app.faults.hanging)}
+        return {
+            "faults": [fault.describe() for fault in self.app.faults.list],
+            "hanging": len(self.app.faults.hanging),
+        }
 
     def delete_faults(self, query):
         self.app.faults.clear()
@@ -114,7 +131,9 @@ class Control:
 
     def post_throttle(self, body):
         known(body, "rate", "burst", "service")
-        self.app.buckets[body.get("service", "iam")].set(body.get("rate"), body.get("burst"), time.monotonic())
+        self.app.buckets[body.get("service", "iam")].set(
+            body.get("rate"), body.get("burst"), time.monotonic()
+        )
 
     def post_quotas(self, body):
         known(body, *self.account.quotas)
@@ -130,7 +149,9 @@ class Control:
         known(body, "user", "documents")
         name = body.get("user", "management")
         user = self.account.management if name == "management" else self.account.any_user(name)
-        documents = [text if isinstance(text, str) else json.dumps(text) for text in body["documents"]]
+        documents = [
+            text if isinstance(text, str) else json.dumps(text) for text in body["documents"]
+        ]
         for text in documents:
             check_identity_policy(text)
         user.inline = {f"policy-{number}": text for number, text in enumerate(documents, 1)}
@@ -141,8 +162,15 @@ class Control:
         known(body, "issuer", "sub", "aud", "ttl_s", "claims")
         key = self.account.issuers[body["issuer"]]
         now = int(self.account.clock.now())
-        claims = {"iss": body["issuer"], "sub": body["sub"], "aud": body.get("aud", "sts.amazonaws.com"), "iat": now,
-                  "nbf": now, "exp": now + int(body.get("ttl_s", 3600)), **body.get("claims", {})}
+        claims = {
+            "iss": body["issuer"],
+            "sub": body["sub"],
+            "aud": body.get("aud", "sts.amazonaws.com"),
+            "iat": now,
+            "nbf": now,
+            "exp": now + int(body.get("ttl_s", 3600)),
+            **body.get("claims", {}),
+        }
         token = make_jwt(claims, key)
         self.account.remember(token)
         return {"token": token, "claims": claims}

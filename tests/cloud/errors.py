@@ -40,5 +40,7 @@ def denied(message: str) -> AwsError:
     return AwsError("AccessDenied", message, 403)
 
 
-def invalid_token(message: str = "The security token included in the request is invalid.") -> AwsError:
+def invalid_token(
+    message: str = "The security token included in the request is invalid.",
+) -> AwsError:
     return AwsError("InvalidClientTokenId", message, 403)

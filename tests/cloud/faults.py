@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults that tests ask for: on the nth call of an action, or with a probability."""
+
 import os
 import random
 import signal
@@ -7,8 +8,27 @@ import signal
 BEFORE = {"status", "error", "cut_before", "delay", "hang_before", "garbage_html", "other_root"}
 AFTER = {"cut_after", "close_after", "delay_after", "hang_after", "bad_xml"}
 KINDS = BEFORE | AFTER | {"kill"}
-FIELDS = {"action", "service", "nth", "count", "kind", "code", "status", "message", "xml", "ms", "pid", "pid_file",
-          "when", "signal", "probability", "seed", "match", "reset", "root"}
+FIELDS = {
+    "action",
+    "service",
+    "nth",
+    "count",
+    "kind",
+    "code",
+    "status",
+    "message",
+    "xml",
+    "ms",
+    "pid",
+    "pid_file",
+    "when",
+    "signal",
+    "probability",
+    "seed",
+    "match",
+    "reset",
+    "root",
+}
 
 
 class Fault:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What IAM refuses when a policy is stored: JSON, then the grammar of the policy language."""
+
 import json
 import re
 
@@ -7,8 +8,17 @@ from conditions import split_operator
 from errors import malformed_policy
 from patterns import as_list
 
-STATEMENT_KEYS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", "Principal",
-                  "NotPrincipal"}
+STATEMENT_KEYS = {
+    "Sid",
+    "Effect",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+    "Principal",
+    "NotPrincipal",
+}
 ACTION = re.compile(r"(\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+)\Z")
 SYNTAX = "Syntax errors in policy."
 
@@ -56,7 +66,9 @@ def check_conditions(block):
             raise malformed_policy(SYNTAX)
         for key, values in keys.items():
             if ":" not in key:
-                raise malformed_policy("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+                raise malformed_policy(
+                    "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+                )
             if not all(isinstance(item, (str, int, float, bool)) for item in as_list(values)):
                 raise malformed_policy(SYNTAX)
 
@@ -70,8 +82,11 @@ def check_statement(raw, trust):
         raise malformed_policy("Policy statement must contain actions.")
     for action in check_strings(raw.get("Action", raw.get("NotAction"))):
         if not ACTION.match(action):
-            raise malformed_policy("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-                                   if ":" not in action else f"The policy failed legacy parsing: {action}")
+            raise malformed_policy(
+                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+                if ":" not in action
+                else f"The policy failed legacy parsing: {action}"
+            )
     if "Condition" in raw:
         check_conditions(raw["Condition"])
 
@@ -88,13 +103,15 @@ def check_resource(raw):
         if len(parts) < 6 or parts[0] != "arn":
             raise malformed_policy(f'Resource {resource} must be in ARN format or "*".')
         if not re.match(r"aws[a-z-]*\Z|\*\Z", parts[1]):
-            raise malformed_policy(f'Partition "{parts[1]}" is not valid for resource "{resource}".')
+            raise malformed_policy(
+                f'Partition "{parts[1]}" is not valid for resource "{resource}".'
+            )
         if parts[2] == "iam" and parts[3]:
             raise malformed_policy(f"IAM resource {resource} cannot contain region information.")
 
 
 def check_identity_policy(text):
-    """Raises MalformedPolicyDocument as IAM does for user, group, role, managed and session policies."""
+    """Raises MalformedPolicyDocument as IAM does for all but trust policies."""
     statements = load(text)
     sids = [raw["Sid"] for raw in statements if raw.get("Sid")]
     if len(sids) != len(set(sids)):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small HTTP/1.1 server: keep-alive, Content-Length bodies, bounded, one request at a time
 on a connection. Raw bytes are kept, because signatures are made over them."""
+
 import asyncio
 import socket
 import struct
@@ -9,11 +10,25 @@ MAX_HEAD = 128 * 1024
 MAX_BODY = 1024 * 1024
 MAX_CONTROL_BODY = 64 * 1024 * 1024
 
-REASONS = {100: "Continue", 200: "OK", 302: "Found", 400: "Bad Request", 403: "Forbidden",
-           404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 411: "Length Required",
-           413: "Request Entity Too Large", 429: "Too Many Requests", 431: "Headers Too Large",
-           500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
-           503: "Service Unavailable", 504: "Gateway Timeout"}
+REASONS = {
+    100: "Continue",
+    200: "OK",
+    302: "Found",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    411: "Length Required",
+    413: "Request Entity Too Large",
+    429: "Too Many Requests",
+    431: "Headers Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
 
 
 class BadRequest(Exception):
@@ -124,7 +139,11 @@ class Connection(asyncio.Protocol):
             text = head.decode("latin-1")
         lines = text.split("\r\n")
         parts = lines[0].split(" ")
-        if len(parts) != 3 or parts[2] not in ("HTTP/1.1", "HTTP/1.0") or not parts[1].startswith("/"):
+        if (
+            len(parts) != 3
+            or parts[2] not in ("HTTP/1.1", "HTTP/1.0")
+            or not parts[1].startswith("/")
+        ):
             raise BadRequest(400, "bad request line")
         headers = Headers(lines[1:])
         if "transfer-encoding" in headers:
@@ -146,10 +165,12 @@ class Connection(asyncio.Protocol):
         request.method, request.target = parts[0], parts[1]
         request.path, _, request.query = parts[1].partition("?")
         request.headers = headers
-        request.body = bytes(buf[end + 4:end + 4 + length])
+        request.body = bytes(buf[end + 4 : end + 4 + length])
         connection = headers.get("connection", "").lower()
-        request.keep_alive = connection == "keep-alive" if parts[2] == "HTTP/1.0" else connection != "close"
-        del buf[:end + 4 + length]
+        request.keep_alive = (
+            connection == "keep-alive" if parts[2] == "HTTP/1.0" else connection != "close"
+        )
+        del buf[: end + 4 + length]
         return request
 
     def refuse(self, bad):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """IAM: groups. Membership is authorized on the group."""
+
 from actions import iam, on_group, on_list, on_new, on_user, paged
 from errors import conflict, exists, limit
 from iam_policies import the_group
@@ -8,8 +9,13 @@ from state import Group
 
 
 def group_fields(call, group):
-    return {"Path": group.path, "GroupName": group.name, "GroupId": group.id, "Arn": group.arn(call.account),
-            "CreateDate": group.created}
+    return {
+        "Path": group.path,
+        "GroupName": group.name,
+        "GroupId": group.id,
+        "Arn": group.arn(call.account),
+        "CreateDate": group.created,
+    }
 
 
 @iam("CreateGroup", on_new("group", "GroupName"))
@@ -25,7 +31,11 @@ def create_group(call):
 def get_group(call):
     group = the_group(call)
     page, fields = paged(call, group.members, lambda user: user.name.lower())
-    return {"Group": group_fields(call, group), "Users": [user_fields(call, user) for user in page], **fields}
+    return {
+        "Group": group_fields(call, group),
+        "Users": [user_fields(call, user) for user in page],
+        **fields,
+    }
 
 
 @iam("ListGroups", on_list("group"))

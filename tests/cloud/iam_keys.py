@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """IAM: access keys."""
+
 from actions import iam, on_user, paged
 from errors import limit, no_such
 from iam_users import the_user
@@ -14,7 +15,12 @@ def the_key(call, user):
 
 
 def key_fields(key):
-    return {"UserName": key.user.name, "AccessKeyId": key.id, "Status": key.status, "CreateDate": key.created}
+    return {
+        "UserName": key.user.name,
+        "AccessKeyId": key.id,
+        "Status": key.status,
+        "CreateDate": key.created,
+    }
 
 
 @iam("CreateAccessKey", on_user)
@@ -60,9 +66,12 @@ def get_access_key_last_used(call):
     if key is None or key.deleted is not None:
         raise no_such(f"The Access Key with id {call.params['AccessKeyId']} cannot be found.")
     if key.used is None:
-        return {"UserName": key.user.name, "AccessKeyLastUsed": {"ServiceName": "N/A", "Region": "N/A"}}
+        return {
+            "UserName": key.user.name,
+            "AccessKeyLastUsed": {"ServiceName": "N/A", "Region": "N/A"},
+        }
     when, service, region = key.used
-    return {"UserName": key.user.name,
-            "AccessKeyLastUsed": {"LastUsedDate": when, "ServiceName": service, "Region": region}}
-
-
+    return {
+        "UserName": key.user.name,
+        "AccessKeyLastUsed": {"LastUsedDate": when, "ServiceName": service, "Region": region},
+    }

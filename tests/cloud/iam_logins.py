@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """IAM: what else a user can hold: login profile, MFA devices, SSH keys, certificates and
 service-specific credentials. Each of them keeps DeleteUser from working."""
+
 import base64
 import hashlib
 import hmac
@@ -21,8 +22,11 @@ def create_login_profile(call):
         raise exists(f"Login Profile for user {user.name} already exists.")
     if len(call.params.get("Password", "")) < 8:
         raise AwsError("PasswordPolicyViolation", "Password should have a minimum length of 8", 400)
-    user.login_profile = {"UserName": user.name, "CreateDate": call.account.clock.now(),
-                          "PasswordResetRequired": call.params.get("PasswordResetRequired", False)}
+    user.login_profile = {
+        "UserName": user.name,
+        "CreateDate": call.account.clock.now(),
+        "PasswordResetRequired": call.params.get("PasswordResetRequired", False),
+    }
     return {"LoginProfile": user.login_profile}
 
 
@@ -41,7 +45,9 @@ def get_login_profile(call):
 @iam("UpdateLoginProfile", on_user)
 def update_login_profile(call):
     profile = the_profile(call).login_profile
-    profile["PasswordResetRequired"] = call.params.get("PasswordResetRequired", profile["PasswordResetRequired"])
+    profile["PasswordResetRequired"] = call.params.get(
+        "PasswordResetRequired", profile["PasswordResetRequired"]
+    )
 
 
 @iam("DeleteLoginProfile", on_user)
@@ -51,13 +57,17 @@ def delete_login_profile(call):
 
 def totp(seed: bytes, epoch: float, step: int = 0) -> str:
     """RFC 6238 with the parameters of virtual MFA devices."""
-    digest = hmac.new(base64.b32decode(seed), struct.pack(">Q", int(epoch) // 30 + step), hashlib.sha1).digest()
+    digest = hmac.new(
+        base64.b32decode(seed), struct.pack(">Q", int(epoch) // 30 + step), hashlib.sha1
+    ).digest()
     at = digest[-1] & 15
     return f"{(struct.unpack('>I', digest[at:at + 4])[0] & 0x7fffffff) % 1000000:06d}"
 
 
 def code_matches(device, code, now):
-    return any(hmac.compare_digest(totp(device["seed"], now, step), code) for step in (-2, -1, 0, 1, 2))
+    return any(
+        hmac.compare_digest(totp(device["seed"], now, step), code) for step in (-2, -1, 0, 1, 2)
+    )
 
 
 @iam("CreateVirtualMFADevice", on_mfa)
@@ -69,13 +79,21 @@ def create_virtual_mfa_device(call):
     seed = base64.b32encode(secrets.token_bytes(40))
     account.virtual_mfa[serial] = {"serial": serial, "seed": seed, "user": None, "enabled": None}
     account.remember(seed.decode())
-    return {"VirtualMFADevice": {"SerialNumber": serial, "Base32StringSeed": seed, "QRCodePNG": b"\x89PNG"}}
+    return {
+        "VirtualMFADevice": {
+            "SerialNumber": serial,
+            "Base32StringSeed": seed,
+            "QRCodePNG": b"\x89PNG",
+        }
+    }
 
 
 def the_device(call):
     device = call.account.virtual_mfa.get(call.params["SerialNumber"])
     if device is None:
-        raise no_such(f"VirtualMFADevice with serial number {call.params['SerialNumber']} doesn't exist.")
+        raise no_such(
+            f"VirtualMFADevice with serial number {call.params['SerialNumber']} doesn't exist."
+        )
     return device
 
 
@@ -89,7 +107,9 @@ def enable_mfa_device(call):
     now = call.account.clock.now()
     codes = params["AuthenticationCode1"], params["AuthenticationCode2"]
     if codes[0] == codes[1] or not all(code_matches(device, code, now) for code in codes):
-        raise AwsError("InvalidAuthenticationCode", "Authentication code for device is not valid.", 403)
+        raise AwsError(
+            "InvalidAuthenticationCode", "Authentication code for device is not valid.", 403
+        )
     device["user"], device["enabled"] = user, now
     user.mfa[device["serial"]] = device
 
@@ -114,15 +134,27 @@ def delete_virtual_mfa_device(call):
 def list_mfa_devices(call):
     user = the_user(call)
     page, fields = paged(call, user.mfa.values(), lambda device: device["serial"])
-    return {"MFADevices": [{"UserName": user.name, "SerialNumber": device["serial"], "EnableDate": device["enabled"]}
-                           for device in page], **fields}
+    return {
+        "MFADevices": [
+            {
+                "UserName": user.name,
+                "SerialNumber": device["serial"],
+                "EnableDate": device["enabled"],
+            }
+            for device in page
+        ],
+        **fields,
+    }
 
 
 @iam("ListVirtualMFADevices", on_list("mfa"))
 def list_virtual_mfa_devices(call):
     wanted = call.params.get("AssignmentStatus", "Any")
-    devices = [device for device in call.account.virtual_mfa.values()
-               if wanted == "Any" or (device["user"] is not None) == (wanted == "Assigned")]
+    devices = [
+        device
+        for device in call.account.virtual_mfa.values()
+        if wanted == "Any" or (device["user"] is not None) == (wanted == "Assigned")
+    ]
     page, fields = paged(call, devices, lambda device: device["serial"])
     result = []
     for device in page:
@@ -137,14 +169,28 @@ def list_virtual_mfa_devices(call):
 def upload_ssh_public_key(call):
     user, body = the_user(call), call.params["SSHPublicKeyBody"]
     if not re.match(r"ssh-rsa [A-Za-z0-9+/=]+|-----BEGIN PUBLIC KEY-----", body):
-        raise AwsError("UnrecognizedPublicKeyEncoding", "The encoding of the public key is not recognized.", 400)
+        raise AwsError(
+            "UnrecognizedPublicKeyEncoding",
+            "The encoding of the public key is not recognized.",
+            400,
+        )
     if any(key["SSHPublicKeyBody"] == body for key in user.ssh_keys.values()):
-        raise AwsError("DuplicateSSHPublicKey", "The SSH public key is already associated with the user.", 400)
+        raise AwsError(
+            "DuplicateSSHPublicKey", "The SSH public key is already associated with the user.", 400
+        )
     if len(user.ssh_keys) >= call.account.quotas["ssh_keys"]:
-        raise limit(f"Cannot exceed quota for SSHPublicKeysPerUser: {call.account.quotas['ssh_keys']}")
+        raise limit(
+            f"Cannot exceed quota for SSHPublicKeysPerUser: {call.account.quotas['ssh_keys']}"
+        )
     digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
-    key = {"UserName": user.name, "SSHPublicKeyId": new_id("APKA", 16), "SSHPublicKeyBody": body, "Status": "Active",
-           "Fingerprint": ":".join(digest[i:i + 2] for i in range(0, 32, 2)), "UploadDate": call.account.clock.now()}
+    key = {
+        "UserName": user.name,
+        "SSHPublicKeyId": new_id("APKA", 16),
+        "SSHPublicKeyBody": body,
+        "Status": "Active",
+        "Fingerprint": ":".join(digest[i : i + 2] for i in range(0, 32, 2)),
+        "UploadDate": call.account.clock.now(),
+    }
     user.ssh_keys[key["SSHPublicKeyId"]] = key
     return {"SSHPublicKey": key}
 
@@ -165,8 +211,11 @@ def list_ssh_public_keys(call):
 @iam("GetSSHPublicKey", on_user)
 def get_ssh_public_key(call):
     ident = call.params["SSHPublicKeyId"]
-    return {"SSHPublicKey": from_table(the_user(call).ssh_keys, ident,
-                                       f"The Public Key with id {ident} cannot be found.")}
+    return {
+        "SSHPublicKey": from_table(
+            the_user(call).ssh_keys, ident, f"The Public Key with id {ident} cannot be found."
+        )
+    }
 
 
 @iam("DeleteSSHPublicKey", on_user)
@@ -182,16 +231,25 @@ def upload_signing_certificate(call):
     if "-----BEGIN CERTIFICATE-----" not in body:
         raise AwsError("MalformedCertificate", "Certificate is malformed", 400)
     if len(user.certificates) >= call.account.quotas["certificates"]:
-        raise limit(f"Cannot exceed quota for CertificatesPerUser: {call.account.quotas['certificates']}")
-    certificate = {"UserName": user.name, "CertificateId": new_id("", 32), "CertificateBody": body,
-                   "Status": "Active", "UploadDate": call.account.clock.now()}
+        raise limit(
+            f"Cannot exceed quota for CertificatesPerUser: {call.account.quotas['certificates']}"
+        )
+    certificate = {
+        "UserName": user.name,
+        "CertificateId": new_id("", 32),
+        "CertificateBody": body,
+        "Status": "Active",
+        "UploadDate": call.account.clock.now(),
+    }
     user.certificates[certificate["CertificateId"]] = certificate
     return {"Certificate": certificate}
 
 
 @iam("ListSigningCertificates", on_user)
 def list_signing_certificates(call):
-    page, fields = paged(call, the_user(call).certificates.values(), lambda item: item["CertificateId"])
+    page, fields = paged(
+        call, the_user(call).certificates.values(), lambda item: item["CertificateId"]
+    )
     return {"Certificates": page, **fields}
 
 
@@ -206,16 +264,25 @@ def delete_signing_certificate(call):
 def create_service_specific_credential(call):
     user, service = the_user(call), call.params["ServiceName"]
     if not re.fullmatch(r"[a-z]+\.amazonaws\.com", service):
-        raise AwsError("NotSupportedService", f"Service {service} is not supported for this operation.", 404)
+        raise AwsError(
+            "NotSupportedService", f"Service {service} is not supported for this operation.", 404
+        )
     same = [item for item in user.service_credentials.values() if item["ServiceName"] == service]
     if len(same) >= call.account.quotas["service_credentials"]:
-        raise limit("Cannot exceed quota for ServiceSpecificCredentialsPerUser: "
-                    f"{call.account.quotas['service_credentials']}")
+        raise limit(
+            "Cannot exceed quota for ServiceSpecificCredentialsPerUser: "
+            f"{call.account.quotas['service_credentials']}"
+        )
     password = new_secret()
     call.account.remember(password)
-    item = {"CreateDate": call.account.clock.now(), "ServiceName": service,
-            "ServiceUserName": f"{user.name}-at-{call.account.account_id}", "UserName": user.name,
-            "ServiceSpecificCredentialId": new_id("ACCA", 17), "Status": "Active"}
+    item = {
+        "CreateDate": call.account.clock.now(),
+        "ServiceName": service,
+        "ServiceUserName": f"{user.name}-at-{call.account.account_id}",
+        "UserName": user.name,
+        "ServiceSpecificCredentialId": new_id("ACCA", 17),
+        "Status": "Active",
+    }
     user.service_credentials[item["ServiceSpecificCredentialId"]] = item
     return {"ServiceSpecificCredential": {**item, "ServicePassword": password}}
 
@@ -224,7 +291,11 @@ def create_service_specific_credential(call):
 def list_service_specific_credentials(call):
     wanted = call.params.get("ServiceName")
     items = the_user(call).service_credentials.values()
-    return {"ServiceSpecificCredentials": [item for item in items if wanted in (None, item["ServiceName"])]}
+    return {
+        "ServiceSpecificCredentials": [
+            item for item in items if wanted in (None, item["ServiceName"])
+        ]
+    }
 
 
 @iam("DeleteServiceSpecificCredential", on_user)

@@ -1,6 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """IAM: inline and managed policies of users, groups and roles."""
-from actions import encoded, iam, merge_tags, on_group, on_list, on_new, on_policy, on_role, on_user, paged, tag_list
+
+from actions import (
+    encoded,
+    iam,
+    merge_tags,
+    on_group,
+    on_list,
+    on_new,
+    on_policy,
+    on_role,
+    on_user,
+    paged,
+    tag_list,
+)
 from actions import tags_too
 from errors import AwsError, conflict, exists, limit, no_such
 from grammar import check_identity_policy, size
@@ -24,7 +37,9 @@ def register(kind, get, resource, quota):
     def put(call):
         entity, params = get(call), call.params
         check_identity_policy(params["PolicyDocument"])
-        others = sum(size(text) for name, text in entity.inline.items() if name != params["PolicyName"])
+        others = sum(
+            size(text) for name, text in entity.inline.items() if name != params["PolicyName"]
+        )
         most = call.account.quotas[quota]
         if others + size(params["PolicyDocument"]) > most:
             raise limit(f"Maximum policy size of {most} bytes exceeded for {low} {entity.name}")
@@ -33,13 +48,18 @@ def register(kind, get, resource, quota):
     def find(call, entity):
         document = entity.inline.get(call.params["PolicyName"])
         if document is None:
-            raise no_such(f"The {low} policy with name {call.params['PolicyName']} cannot be found.")
+            raise no_such(
+                f"The {low} policy with name {call.params['PolicyName']} cannot be found."
+            )
         return document
 
     def read(call):
         entity = get(call)
-        return {name_field: entity.name, "PolicyName": call.params["PolicyName"],
-                "PolicyDocument": encoded(find(call, entity))}
+        return {
+            name_field: entity.name,
+            "PolicyName": call.params["PolicyName"],
+            "PolicyDocument": encoded(find(call, entity)),
+        }
 
     def delete(call):
         entity = get(call)
@@ -71,8 +91,13 @@ def register(kind, get, resource, quota):
         account = call.account
         prefix = call.params.get("PathPrefix", "/")
         policies = [account.policies[arn] for arn in get(call).attached]
-        page, fields = paged(call, [p for p in policies if p.path.startswith(prefix)], lambda p: p.arn)
-        return {"AttachedPolicies": [{"PolicyName": p.name, "PolicyArn": p.arn} for p in page], **fields}
+        page, fields = paged(
+            call, [p for p in policies if p.path.startswith(prefix)], lambda p: p.arn
+        )
+        return {
+            "AttachedPolicies": [{"PolicyName": p.name, "PolicyArn": p.arn} for p in page],
+            **fields,
+        }
 
     iam(f"Put{kind}Policy", resource)(put)
     iam(f"Get{kind}Policy", resource)(read)
@@ -95,11 +120,20 @@ def entities(account):
 
 def policy_fields(call, policy, full=False):
     everything = list(entities(call.account))
-    fields = {"PolicyName": policy.name, "PolicyId": policy.id, "Arn": policy.arn, "Path": policy.path,
-              "DefaultVersionId": policy.default, "IsAttachable": True,
-              "AttachmentCount": sum(policy.arn in entity.attached for entity in everything),
-              "PermissionsBoundaryUsageCount": sum(policy.arn == entity.boundary for entity in everything),
-              "CreateDate": policy.created, "UpdateDate": policy.versions[policy.default][1]}
+    fields = {
+        "PolicyName": policy.name,
+        "PolicyId": policy.id,
+        "Arn": policy.arn,
+        "Path": policy.path,
+        "DefaultVersionId": policy.default,
+        "IsAttachable": True,
+        "AttachmentCount": sum(policy.arn in entity.attached for entity in everything),
+        "PermissionsBoundaryUsageCount": sum(
+            policy.arn == entity.boundary for entity in everything
+        ),
+        "CreateDate": policy.created,
+        "UpdateDate": policy.versions[policy.default][1],
+    }
     if full:
         fields["Description"] = policy.description
         fields["Tags"] = tag_list(policy.tags)
@@ -117,7 +151,9 @@ def checked_document(call):
 
 def own_policy(call):
     if ":iam::aws:policy/" in call.params["PolicyArn"]:
-        raise AwsError("AccessDenied", f"Policy {call.params['PolicyArn']} is outside your own account.", 403)
+        raise AwsError(
+            "AccessDenied", f"Policy {call.params['PolicyArn']} is outside your own account.", 403
+        )
     return call.account.policy(call.params["PolicyArn"])
 
 
@@ -125,9 +161,14 @@ def own_policy(call):
 def create_policy(call):
     account, params = call.account, call.params
     document = checked_document(call)
-    names = {p.name.lower() for p in account.policies.values() if f"::{account.account_id}:" in p.arn}
+    names = {
+        p.name.lower() for p in account.policies.values() if f"::{account.account_id}:" in p.arn
+    }
     if params["PolicyName"].lower() in names:
-        raise exists(f"A policy called {params['PolicyName']} already exists. Duplicate names are not allowed.")
+        raise exists(
+            f"A policy called {params['PolicyName']} already exists. Duplicate names are not "
+            "allowed."
+        )
     policy = Policy(account, params["PolicyName"], params.get("Path", "/"), document)
     policy.description = params.get("Description")
     policy.tags = merge_tags(call, {}, params.get("Tags", []))
@@ -142,7 +183,11 @@ def get_policy(call):
 
 def version_fields(policy, version, document=True):
     text, created = policy.versions[version]
-    fields = {"VersionId": version, "IsDefaultVersion": version == policy.default, "CreateDate": created}
+    fields = {
+        "VersionId": version,
+        "IsDefaultVersion": version == policy.default,
+        "CreateDate": created,
+    }
     return {"Document": encoded(text), **fields} if document else fields
 
 
@@ -162,15 +207,21 @@ def get_policy_version(call):
 def list_policy_versions(call):
     policy = call.account.policy(call.params["PolicyArn"])
     page, fields = paged(call, policy.versions, lambda version: int(version[1:]))
-    return {"Versions": [version_fields(policy, version, document=False) for version in page], **fields}
+    return {
+        "Versions": [version_fields(policy, version, document=False) for version in page],
+        **fields,
+    }
 
 
 @iam("CreatePolicyVersion", on_policy)
 def create_policy_version(call):
     policy = own_policy(call)
     if len(policy.versions) >= call.account.quotas["versions"]:
-        raise limit("A managed policy can have up to 5 versions. Before you create a new version, you must delete "
-                    "an existing version.")
+        raise limit(
+            "A managed policy can have up to 5 versions. Before you create a new version, "
+            "you must delete "
+            "an existing version."
+        )
     version = f"v{max(int(name[1:]) for name in policy.versions) + 1}"
     policy.versions[version] = (checked_document(call), call.account.clock.now())
     if call.params.get("SetAsDefault"):
@@ -199,8 +250,11 @@ def delete_policy(call):
     if any(policy.arn in e.attached or policy.arn == e.boundary for e in entities(call.account)):
         raise conflict("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
-        raise conflict("This policy has more than one version. Before you delete a policy, you must delete the "
-                       "policy's versions. The default version is deleted with the policy.")
+        raise conflict(
+            "This policy has more than one version. Before you delete a policy, you must "
+            "delete the "
+            "policy's versions. The default version is deleted with the policy."
+        )
     del call.account.policies[policy.arn]
 
 

@@ -1,7 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """IAM: roles, OpenID Connect providers, the account summary."""
-from actions import (boundary_field, check_boundary, encoded, iam, merge_tags, on_anything, on_list, on_new,
-                     on_provider, on_role, paged, tag_list, tags_too)
+
+from actions import (
+    boundary_field,
+    check_boundary,
+    encoded,
+    iam,
+    merge_tags,
+    on_anything,
+    on_list,
+    on_new,
+    on_provider,
+    on_role,
+    paged,
+    tag_list,
+    tags_too,
+)
 from errors import AwsError, conflict, exists, no_such, validation
 from grammar import check_trust_policy
 from iam_policies import the_role
@@ -9,9 +23,15 @@ from state import Role
 
 
 def role_fields(call, role, full=True):
-    fields = {"Path": role.path, "RoleName": role.name, "RoleId": role.id, "Arn": role.arn(call.account),
-              "CreateDate": role.created, "AssumeRolePolicyDocument": encoded(role.trust),
-              "MaxSessionDuration": role.max_session}
+    fields = {
+        "Path": role.path,
+        "RoleName": role.name,
+        "RoleId": role.id,
+        "Arn": role.arn(call.account),
+        "CreateDate": role.created,
+        "AssumeRolePolicyDocument": encoded(role.trust),
+        "MaxSessionDuration": role.max_session,
+    }
     if role.description is not None:
         fields["Description"] = role.description
     if full and role.boundary:
@@ -126,8 +146,12 @@ def create_provider(call):
     arn = provider_arn(account, params["Url"])
     if arn in account.oidc:
         raise exists(f"Provider with url {params['Url']} already exists.")
-    account.oidc[arn] = {"url": params["Url"].rstrip("/"), "audiences": list(params.get("ClientIDList", [])),
-                         "thumbprints": list(params.get("ThumbprintList", [])), "created": account.clock.now()}
+    account.oidc[arn] = {
+        "url": params["Url"].rstrip("/"),
+        "audiences": list(params.get("ClientIDList", [])),
+        "thumbprints": list(params.get("ThumbprintList", [])),
+        "created": account.clock.now(),
+    }
     return {"OpenIDConnectProviderArn": arn}
 
 
@@ -141,8 +165,12 @@ def the_provider(call):
 @iam("GetOpenIDConnectProvider", on_provider)
 def get_provider(call):
     provider = the_provider(call)
-    return {"Url": provider["url"].removeprefix("https://"), "ClientIDList": provider["audiences"],
-            "ThumbprintList": provider["thumbprints"], "CreateDate": provider["created"]}
+    return {
+        "Url": provider["url"].removeprefix("https://"),
+        "ClientIDList": provider["audiences"],
+        "ThumbprintList": provider["thumbprints"],
+        "CreateDate": provider["created"],
+    }
 
 
 @iam("ListOpenIDConnectProviders", on_list("oidc-provider"))
@@ -160,7 +188,9 @@ def delete_provider(call):
 def add_audience(call):
     provider = the_provider(call)
     if len(provider["audiences"]) >= 100:
-        raise AwsError("LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: 100", 409)
+        raise AwsError(
+            "LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: 100", 409
+        )
     if call.params["ClientID"] not in provider["audiences"]:
         provider["audiences"].append(call.params["ClientID"])
 
@@ -169,9 +199,16 @@ def add_audience(call):
 def get_account_summary(call):
     account = call.account
     own = [arn for arn in account.policies if ":iam::aws:" not in arn]
-    return {"SummaryMap": {"Users": len(account.users), "UsersQuota": account.quotas["users"],
-                           "Groups": len(account.groups), "Roles": len(account.roles), "Policies": len(own),
-                           "AccessKeysPerUserQuota": account.quotas["keys"],
-                           "GroupsPerUserQuota": account.quotas["groups_per_user"],
-                           "UserPolicySizeQuota": account.quotas["user_policy"],
-                           "AttachedPoliciesPerUserQuota": account.quotas["attached"]}}
+    return {
+        "SummaryMap": {
+            "Users": len(account.users),
+            "UsersQuota": account.quotas["users"],
+            "Groups": len(account.groups),
+            "Roles": len(account.roles),
+            "Policies": len(own),
+            "AccessKeysPerUserQuota": account.quotas["keys"],
+            "GroupsPerUserQuota": account.quotas["groups_per_user"],
+            "UserPolicySizeQuota": account.quotas["user_policy"],
+            "AttachedPoliciesPerUserQuota": account.quotas["attached"],
+        }
+    }

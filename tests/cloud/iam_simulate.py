@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """IAM: SimulatePrincipalPolicy, on the same evaluation that real calls meet."""
+
 from actions import iam, paged
 from clock import iso
 from errors import no_such
+from grammar import check_identity_policy
 from policy import decide
 from principals import Principal, principal_context
 from state import Session
@@ -29,9 +31,14 @@ def source(call):
 def simulate_principal_policy(call):
     params, account = call.params, call.account
     principal = source(call)
+    for text in params.get("PolicyInputList", []):
+        check_identity_policy(text)
     layers = principal.layers()
     layers["identity"] += params.get("PolicyInputList", [])
-    context = {"aws:currenttime": [iso(account.clock.now())], "aws:epochtime": [str(int(account.clock.now()))]}
+    context = {
+        "aws:currenttime": [iso(account.clock.now())],
+        "aws:epochtime": [str(int(account.clock.now()))],
+    }
     principal_context(context, principal)
     for entry in params.get("ContextEntries", []):
         context[entry.get("ContextKeyName", "").lower()] = entry.get("ContextKeyValues", [])
@@ -39,7 +46,14 @@ def simulate_principal_policy(call):
     for action in params["ActionNames"]:
         for resource in params.get("ResourceArns") or ["*"]:
             verdict, _ = decide(layers, action, resource, context)
-            results.append({"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": verdict,
-                            "MatchedStatements": [], "MissingContextValues": []})
+            results.append(
+                {
+                    "EvalActionName": action,
+                    "EvalResourceName": resource,
+                    "EvalDecision": verdict,
+                    "MatchedStatements": [],
+                    "MissingContextValues": [],
+                }
+            )
     page, fields = paged(call, range(len(results)), default=1000)
     return {"EvaluationResults": [results[index] for index in page], **fields}

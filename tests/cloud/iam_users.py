@@ -1,14 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """IAM: users, their tags and boundaries."""
-from actions import (boundary_field, check_boundary, iam, merge_tags, on_list, on_new, on_user, paged, tag_list,
-                     tags_too, user_name)
+
+from actions import (
+    boundary_field,
+    check_boundary,
+    iam,
+    merge_tags,
+    on_list,
+    on_new,
+    on_user,
+    paged,
+    tag_list,
+    tags_too,
+    user_name,
+)
 from errors import AwsError, conflict, exists, limit
 from state import User
 
 
 def user_fields(call, user, tags=False):
-    fields = {"Path": user.path, "UserName": user.name, "UserId": user.id, "Arn": user.arn(call.account),
-              "CreateDate": user.created}
+    fields = {
+        "Path": user.path,
+        "UserName": user.name,
+        "UserId": user.id,
+        "Arn": user.arn(call.account),
+        "CreateDate": user.created,
+    }
     if user.boundary:
         fields["PermissionsBoundary"] = boundary_field(user.boundary)
     if tags and user.tags:
@@ -22,8 +39,12 @@ def the_user(call):
 
 def changeable(call, user):
     if call.account.lag_now() < user.unmodifiable_until:
-        raise AwsError("EntityTemporarilyUnmodifiable", f"The user with name {user.name} is temporarily unmodifiable. "
-                       "Please wait several minutes and try again.", 409)
+        raise AwsError(
+            "EntityTemporarilyUnmodifiable",
+            f"The user with name {user.name} is temporarily unmodifiable. "
+            "Please wait several minutes and try again.",
+            409,
+        )
     return user
 
 
@@ -55,8 +76,11 @@ def get_user(call):
 @iam("ListUsers", on_list("user"))
 def list_users(call):
     prefix = call.params.get("PathPrefix", "/")
-    users = [user for user in call.account.users.values()
-             if user.path.startswith(prefix) and call.account.visible(user)]
+    users = [
+        user
+        for user in call.account.users.values()
+        if user.path.startswith(prefix) and call.account.visible(user)
+    ]
     page, fields = paged(call, users, lambda user: user.name.lower())
     return {"Users": [user_fields(call, user) for user in page], **fields}
 
@@ -120,5 +144,9 @@ def put_boundary(call):
 def delete_boundary(call):
     user = the_user(call)
     if user.boundary is None:
-        raise AwsError("NoSuchEntity", f"User {user.name} does not have permissions boundary associated with it.", 404)
+        raise AwsError(
+            "NoSuchEntity",
+            f"User {user.name} does not have permissions boundary associated with it.",
+            404,
+        )
     user.boundary = None

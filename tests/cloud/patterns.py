@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wildcards and variables of the policy language."""
+
 import re
 from functools import lru_cache
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluation of IAM policy documents (IAM User Guide, policy evaluation logic): an explicit Deny
 anywhere wins; then every layer that applies must allow."""
+
 import json
 from functools import lru_cache
 
@@ -16,13 +17,19 @@ class Statement:
     def __init__(self, raw, version):
         self.sid = raw.get("Sid")
         self.allow = raw["Effect"] == "Allow"
-        self.actions = [glob(name, True) for name in as_list(raw.get("Action", raw.get("NotAction", [])))]
+        self.actions = [
+            glob(name, True) for name in as_list(raw.get("Action", raw.get("NotAction", [])))
+        ]
         self.not_action = "NotAction" in raw
-        self.resources = [str(name) for name in as_list(raw.get("Resource", raw.get("NotResource", "*")))]
+        self.resources = [
+            str(name) for name in as_list(raw.get("Resource", raw.get("NotResource", "*")))
+        ]
         self.not_resource = "NotResource" in raw
-        self.conditions = [(operator, key.lower(), as_list(values))
-                           for operator, block in (raw.get("Condition") or {}).items()
-                           for key, values in block.items()]
+        self.conditions = [
+            (operator, key.lower(), as_list(values))
+            for operator, block in (raw.get("Condition") or {}).items()
+            for key, values in block.items()
+        ]
         self.principals = raw.get("Principal")
         self.variables = version == "2012-10-17"
 
@@ -45,15 +52,21 @@ class Statement:
         return hit != self.not_resource
 
     def matches(self, action, resource, context):
-        return (self.matches_action(action) and self.matches_resource(resource, context)
-                and matches_conditions(self.conditions, context, self.variables))
+        return (
+            self.matches_action(action)
+            and self.matches_resource(resource, context)
+            and matches_conditions(self.conditions, context, self.variables)
+        )
 
 
 @lru_cache(maxsize=20000)
 def compile_document(text: str):
     """The statements of a stored (and so already checked) document."""
     document = json.loads(text)
-    return tuple(Statement(raw, document.get("Version", "2008-10-17")) for raw in as_list(document["Statement"]))
+    return tuple(
+        Statement(raw, document.get("Version", "2008-10-17"))
+        for raw in as_list(document["Statement"])
+    )
 
 
 def evaluate(documents, action, resource, context):
@@ -61,7 +74,9 @@ def evaluate(documents, action, resource, context):
     verdict = IMPLICIT
     for text in documents:
         for statement in compile_document(text):
-            if (verdict is ALLOW and statement.allow) or not statement.matches(action, resource, context):
+            if (verdict is ALLOW and statement.allow) or not statement.matches(
+                action, resource, context
+            ):
                 continue
             if not statement.allow:
                 return EXPLICIT
@@ -69,13 +84,19 @@ def evaluate(documents, action, resource, context):
     return verdict
 
 
-LAYER_NAMES = {"identity": "identity-based policy", "boundary": "permissions boundary",
-               "session": "session policy", "resource": "resource-based policy"}
+LAYER_NAMES = {
+    "identity": "identity-based policy",
+    "boundary": "permissions boundary",
+    "session": "session policy",
+    "resource": "resource-based policy",
+}
 
 
 def decide(layers, action, resource, context):
     """layers: {name: documents}. Returns (verdict, layer that said no)."""
-    verdicts = {name: evaluate(documents, action, resource, context) for name, documents in layers.items()}
+    verdicts = {
+        name: evaluate(documents, action, resource, context) for name, documents in layers.items()
+    }
     for name, verdict in verdicts.items():
         if verdict is EXPLICIT:
             return EXPLICIT, name

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who calls: the principal behind a key, the policies that bind it, and the keys of the request
 that conditions can ask for."""
+
 from clock import iso
 from errors import denied, invalid_token
 from policy import ALLOW, decide, reason
@@ -12,7 +13,13 @@ class Principal:
     __slots__ = ("account", "kind", "entity", "session", "key", "arn", "user_id", "user")
 
     def __init__(self, account, kind, entity, session=None, key=None):
-        self.account, self.kind, self.entity, self.session, self.key = account, kind, entity, session, key
+        self.account, self.kind, self.entity, self.session, self.key = (
+            account,
+            kind,
+            entity,
+            session,
+            key,
+        )
         self.user = entity if kind == "user" else None
         if kind == "user":
             self.arn, self.user_id = entity.arn(account), entity.id
@@ -39,9 +46,15 @@ class Principal:
         if self.entity.boundary:
             policy = account.policies.get(self.entity.boundary)
             layers["boundary"] = [policy.document] if policy else []
-        if session is not None and (self.kind == "federated" or session.documents or session.policy_arns):
+        if session is not None and (
+            self.kind == "federated" or session.documents or session.policy_arns
+        ):
             texts = list(session.documents or [])
-            texts += [account.policies[arn].document for arn in session.policy_arns if arn in account.policies]
+            texts += [
+                account.policies[arn].document
+                for arn in session.policy_arns
+                if arn in account.policies
+            ]
             layers["session"] = texts
         return layers
 
@@ -79,11 +92,14 @@ def call_context(call):
 def principal_context(context, principal):
     account, entity, session = principal.account, principal.entity, principal.session
     role = principal.kind == "role"
-    context["aws:principalarn"] = [entity.arn(account) if principal.kind != "federated" else principal.arn]
+    context["aws:principalarn"] = [
+        entity.arn(account) if principal.kind != "federated" else principal.arn
+    ]
     context["aws:principalaccount"] = [account.account_id]
     context["aws:userid"] = [principal.user_id]
-    context["aws:principaltype"] = ["AssumedRole" if role else "FederatedUser" if principal.kind == "federated"
-                                    else "User"]
+    context["aws:principaltype"] = [
+        "AssumedRole" if role else "FederatedUser" if principal.kind == "federated" else "User"
+    ]
     if principal.user is not None:
         context["aws:username"] = [principal.user.name]
     tags = {**entity.tags, **(session.tags if session else {})}
@@ -98,7 +114,7 @@ def principal_context(context, principal):
 
 
 def request_context(context, call):
-    params, account = call.params, call.account
+    params = call.params
     tags = params.get("Tags")
     if tags:
         for tag in tags:
@@ -111,7 +127,9 @@ def request_context(context, call):
     if "PolicyArn" in params:
         context["iam:policyarn"] = [params["PolicyArn"]]
     target = target_entity(call)
-    boundary = params.get("PermissionsBoundary") or (target.boundary if target is not None else None)
+    boundary = params.get("PermissionsBoundary") or (
+        target.boundary if target is not None else None
+    )
     if boundary:
         context["iam:permissionsboundary"] = [boundary]
     if target is not None:
@@ -139,12 +157,14 @@ def authorize(call, action, arn, shown):
         call.context = call_context(call)
     verdict, layer = decide(call.principal.layers(), action, arn, call.context)
     if verdict is not ALLOW:
-        raise denied(f"User: {call.principal.arn} is not authorized to perform: {action} on resource: {shown}"
-                     + reason(verdict, layer, action))
+        raise denied(
+            f"User: {call.principal.arn} is not authorized to perform: {action} on resource: "
+            f"{shown}" + reason(verdict, layer, action)
+        )
 
 
 def authorize_iam(call, entry):
-    """All that one IAM call needs: its own action and, with tags at creation, the tagging action."""
+    """What one IAM call needs: its own action and, with tags at creation, the tagging action."""
     session = call.principal.session
     if session is not None and call.principal.kind != "role" and not session.mfa:
         raise invalid_token()  # GetSessionToken without MFA and GetFederationToken cannot call IAM

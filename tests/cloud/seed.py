@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects put into the account without signed calls. Idempotent: what exists is replaced in its
 policies and tags, and keeps its id and keys."""
+
 import json
 
 from grammar import check_identity_policy, check_trust_policy
@@ -10,8 +11,27 @@ from state import AccessKey, Group, Policy, Role, User
 FIELDS = {
     "policies": {"name", "path", "document"},
     "groups": {"name", "path", "inline", "attached", "tags"},
-    "users": {"name", "path", "tags", "boundary", "inline", "attached", "groups", "access_keys", "age_s"},
-    "roles": {"name", "path", "trust", "inline", "attached", "tags", "boundary", "max_session_duration"},
+    "users": {
+        "name",
+        "path",
+        "tags",
+        "boundary",
+        "inline",
+        "attached",
+        "groups",
+        "access_keys",
+        "age_s",
+    },
+    "roles": {
+        "name",
+        "path",
+        "trust",
+        "inline",
+        "attached",
+        "tags",
+        "boundary",
+        "max_session_duration",
+    },
     "oidc": {"issuer", "audiences", "hs256_key"},
 }
 
@@ -63,7 +83,9 @@ def seed_entity(account, table, item, make):
 
 
 def seed_user(account, item):
-    user = seed_entity(account, account.users, item, lambda: User(account, item["name"], item.get("path", "/")))
+    user = seed_entity(
+        account, account.users, item, lambda: User(account, item["name"], item.get("path", "/"))
+    )
     user.created = account.clock.now() - float(item.get("age_s", 0))
     for name in item.get("groups", []):
         group = account.group(name)
@@ -74,16 +96,27 @@ def seed_user(account, item):
     keys = [{}] * (wanted - len(user.keys)) if isinstance(wanted, int) else wanted
     for spec in keys:
         key = user.keys.get(spec.get("access_key_id")) or account.add_key(
-            AccessKey(account, user, spec.get("access_key_id"), spec.get("secret_access_key")))
+            AccessKey(account, user, spec.get("access_key_id"), spec.get("secret_access_key"))
+        )
         key.status, key.born = spec.get("status", key.status), float("-inf")
-    return {"arn": user.arn(account), "user_id": user.id,
-            "access_keys": [{"access_key_id": key.id, "secret_access_key": key.secret} for key in user.keys.values()]}
+    return {
+        "arn": user.arn(account),
+        "user_id": user.id,
+        "access_keys": [
+            {"access_key_id": key.id, "secret_access_key": key.secret} for key in user.keys.values()
+        ],
+    }
 
 
 def seed_role(account, item):
     trust = text(item["trust"])
     check_trust_policy(trust)
-    role = seed_entity(account, account.roles, item, lambda: Role(account, item["name"], item.get("path", "/"), trust))
+    role = seed_entity(
+        account,
+        account.roles,
+        item,
+        lambda: Role(account, item["name"], item.get("path", "/"), trust),
+    )
     role.trust, role.max_session = trust, int(item.get("max_session_duration", role.max_session))
     return role.arn(account)
 
@@ -93,8 +126,12 @@ def seed_issuer(account, item):
     if not issuer.startswith("https://"):
         raise ValueError("an issuer starts with https://")
     arn = provider_arn(account, issuer)
-    account.oidc[arn] = {"url": issuer.rstrip("/"), "audiences": list(item.get("audiences", ["sts.amazonaws.com"])),
-                         "thumbprints": ["0" * 40], "created": account.clock.now()}
+    account.oidc[arn] = {
+        "url": issuer.rstrip("/"),
+        "audiences": list(item.get("audiences", ["sts.amazonaws.com"])),
+        "thumbprints": ["0" * 40],
+        "created": account.clock.now(),
+    }
     account.issuers[issuer] = item["hs256_key"]
     account.remember(item["hs256_key"])
     return arn

@@ -3,6 +3,7 @@
 checked for presence, type, length, range, pattern and enum, and answers are written from the
 output shapes. Wording of the errors: the framework AWS answers with ("N validation errors
 detected: Value '…' at '…' failed to satisfy constraint: …")."""
+
 import base64
 import re
 from xml.sax.saxutils import escape
@@ -15,9 +16,14 @@ from errors import AwsError, validation
 
 NAMES = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
 SPECIAL = {  # IAM words these in its own way
-    "userName": NAMES, "groupName": NAMES, "roleName": NAMES, "policyName": NAMES,
-    "path": "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
-    "pathPrefix": "It must begin with / and contain only alphanumeric characters and/or / characters.",
+    "userName": NAMES,
+    "groupName": NAMES,
+    "roleName": NAMES,
+    "policyName": NAMES,
+    "path": "It must begin and end with / and contain only alphanumeric characters and/or "
+    "/ characters.",
+    "pathPrefix": "It must begin with / and contain only alphanumeric characters and/or "
+    "/ characters.",
 }
 ILLEGAL_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -30,13 +36,26 @@ def compile_pattern(pattern: str):
     if "\\p{P}" in text:
         return re.compile("[^\x00-\x08\x0b\x0c\x0e-\x1f]*")
     text = text.replace("\\p{L}", "\\w").replace("\\p{N}", "")
-    return re.compile(text.replace("\\p{Z}", " \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000"))
+    return re.compile(
+        text.replace("\\p{Z}", " \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000")
+    )
 
 
 class Node:
     """One input shape, prepared."""
 
-    __slots__ = ("type", "members", "required", "item", "key", "low", "high", "pattern", "text", "enum")
+    __slots__ = (
+        "type",
+        "members",
+        "required",
+        "item",
+        "key",
+        "low",
+        "high",
+        "pattern",
+        "text",
+        "enum",
+    )
 
     def __init__(self, shape, seen=()):
         self.type = shape.type_name
@@ -68,7 +87,9 @@ class Reader:
 
     def fail(self, value, path, constraint):
         shown = "null" if value is None else f"'{value}'"
-        self.problems.append(f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}")
+        self.problems.append(
+            f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
+        )
 
     def structure(self, node, tree, path):
         if not isinstance(tree, dict):
@@ -78,10 +99,16 @@ class Reader:
             member = node.members.get(name)
             if member is None:
                 raise validation(f"Unknown parameter: {(path + '.' if path else '')}{name}")
-            result[name] = self.value(member, value, (path + "." if path else "") + lower_first(name))
+            result[name] = self.value(
+                member, value, (path + "." if path else "") + lower_first(name)
+            )
         for name in node.required:
             if name not in result:
-                self.fail(None, (path + "." if path else "") + lower_first(name), "Member must not be null")
+                self.fail(
+                    None,
+                    (path + "." if path else "") + lower_first(name),
+                    "Member must not be null",
+                )
         return result
 
     def value(self, node, tree, path):
@@ -100,11 +127,17 @@ class Reader:
         if tree == "":
             return []
         members = tree.get("member") if isinstance(tree, dict) else None
-        if not isinstance(members, dict) or len(tree) != 1 or not all(key.isdigit() for key in members):
+        if (
+            not isinstance(members, dict)
+            or len(tree) != 1
+            or not all(key.isdigit() for key in members)
+        ):
             raise AwsError("MalformedInput", f"Unexpected list element termination at {path}", 400)
         order = sorted(members, key=int)
         if [int(key) for key in order] != list(range(1, len(order) + 1)):
-            raise AwsError("MalformedInput", f"list {path} is not numbered from 1 without gaps", 400)
+            raise AwsError(
+                "MalformedInput", f"list {path} is not numbered from 1 without gaps", 400
+            )
         result = [self.value(node.item, members[key], f"{path}.{key}.member") for key in order]
         self.lengths(node, result, len(result), path)
         return result
@@ -130,9 +163,13 @@ class Reader:
         self.lengths(node, text, len(text), path)
         if node.pattern and text and not node.pattern.fullmatch(text):
             if path in SPECIAL:
-                self.special = self.special or f"The specified value for {path} is invalid. {SPECIAL[path]}"
+                self.special = (
+                    self.special or f"The specified value for {path} is invalid. {SPECIAL[path]}"
+                )
             else:
-                self.fail(text, path, f"Member must satisfy regular expression pattern: {node.text}")
+                self.fail(
+                    text, path, f"Member must satisfy regular expression pattern: {node.text}"
+                )
         return text
 
     def integer(self, node, text, path):
@@ -156,7 +193,9 @@ def form_tree(pairs):
         for part in parts[:-1]:
             here = here.setdefault(part, {})
             if not isinstance(here, dict):
-                raise AwsError("MalformedInput", f"Unexpected complex element termination at {name}", 400)
+                raise AwsError(
+                    "MalformedInput", f"Unexpected complex element termination at {name}", 400
+                )
         if parts[-1] in here:
             raise AwsError("MalformedQueryString", f"The parameter {name} is given twice", 400)
         here[parts[-1]] = value
@@ -201,7 +240,10 @@ class Operation:
             out.append(f"</{self.wrapper}>")
         elif result:
             raise TypeError(f"{self.name} has no result")
-        out.append(f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{self.name}Response>")
+        out.append(
+            f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
+            f"</{self.name}Response>"
+        )
         return "".join(out).encode("utf-8")
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The account: what IAM and STS remember."""
+
 import base64
 import secrets
 import time
@@ -21,7 +22,10 @@ def new_secret() -> str:
 
 def new_token() -> str:
     """As long and as looking as a session token of AWS."""
-    return "IQoJb3JpZ2luX2Vj" + base64.b64encode(secrets.token_bytes(720 + secrets.randbelow(90))).decode()
+    return (
+        "IQoJb3JpZ2luX2Vj"
+        + base64.b64encode(secrets.token_bytes(720 + secrets.randbelow(90))).decode()
+    )
 
 
 class Entity:
@@ -119,8 +123,11 @@ class Account:
     def __init__(self, account_id="123456789012", partition="aws"):
         self.clock = Clock()
         self.account_id, self.partition = account_id, partition
-        self.iam_regions = {"aws": ("us-east-1",), "aws-cn": ("cn-north-1",),
-                            "aws-us-gov": ("us-gov-west-1",)}.get(partition, ("us-east-1",))
+        self.iam_regions = {
+            "aws": ("us-east-1",),
+            "aws-cn": ("cn-north-1",),
+            "aws-us-gov": ("us-gov-west-1",),
+        }.get(partition, ("us-east-1",))
         self.canaries = {}
         self.management_key = (new_id("AKIA", 16), new_secret())
         self.reset()
@@ -128,11 +135,31 @@ class Account:
     def reset(self):
         self.clock.offset_s = 0.0
         self.signature_clock, self.expired_code = "either", "SignatureDoesNotMatch"
-        self.lag = {"users_s": 0.0, "keys_s": 0.0, "deleted_keys_s": 0.0, "key_lists_s": 0.0,
-                    "unmodifiable_s": 0.0, "clock": "real", "authorization": "fresh"}
-        self.quotas = {"users": 5000, "keys": 2, "groups_per_user": 10, "attached": 10, "tags": 50,
-                       "user_policy": 2048, "group_policy": 5120, "role_policy": 10240, "managed_policy": 6144,
-                       "certificates": 2, "ssh_keys": 5, "mfa": 8, "service_credentials": 2, "versions": 5}
+        self.lag = {
+            "users_s": 0.0,
+            "keys_s": 0.0,
+            "deleted_keys_s": 0.0,
+            "key_lists_s": 0.0,
+            "unmodifiable_s": 0.0,
+            "clock": "real",
+            "authorization": "fresh",
+        }
+        self.quotas = {
+            "users": 5000,
+            "keys": 2,
+            "groups_per_user": 10,
+            "attached": 10,
+            "tags": 50,
+            "user_policy": 2048,
+            "group_policy": 5120,
+            "role_policy": 10240,
+            "managed_policy": 6144,
+            "certificates": 2,
+            "ssh_keys": 5,
+            "mfa": 8,
+            "service_credentials": 2,
+            "versions": 5,
+        }
         self.users, self.groups, self.roles = {}, {}, {}
         self.policies = {p.arn: p for p in aws_managed(self.partition, Policy)}
         self.keys, self.sessions = {}, {}
@@ -143,8 +170,10 @@ class Account:
 
     def add_management(self):
         user = User(self, "kms-management", "/")
-        user.inline["management"] = ('{"Version":"2012-10-17","Statement":'
-                                     '[{"Effect":"Allow","Action":"*","Resource":"*"}]}')
+        user.inline["management"] = (
+            '{"Version":"2012-10-17","Statement":'
+            '[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+        )
         self.users[user.name.lower()] = user
         user.born = float("-inf")
         self.add_key(AccessKey(self, user, *self.management_key)).born = float("-inf")
@@ -154,7 +183,11 @@ class Account:
         return f"arn:{self.partition}:{service}::{self.account_id}:{rest}"
 
     def lag_now(self):
-        return self.clock.now() if getattr(self, "lag", {}).get("clock") == "cloud" else time.monotonic()
+        return (
+            self.clock.now()
+            if getattr(self, "lag", {}).get("clock") == "cloud"
+            else time.monotonic()
+        )
 
     def remember(self, secret):
         self.canaries[secret] = None
@@ -222,5 +255,13 @@ class Account:
         user.gone = True
         del self.users[user.name.lower()]
         self.user_names_gone[user.name.lower()] = self.lag_now()
-        self.deleted_users.append({"name": user.name, "id": user.id, "path": user.path, "tags": dict(user.tags),
-                                   "created": iso(user.created), "deleted": iso(self.clock.now())})
+        self.deleted_users.append(
+            {
+                "name": user.name,
+                "id": user.id,
+                "path": user.path,
+                "tags": dict(user.tags),
+                "created": iso(user.created),
+                "deleted": iso(self.clock.now()),
+            }
+        )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """STS: caller identity and the temporary credentials a signed call can get."""
+
 from actions import merge_tags, sts
 from errors import AwsError, denied, validation
 from grammar import check_identity_policy
@@ -9,13 +10,20 @@ from principals import Principal, authorize, call_context
 from state import Session
 from trust import DIRECT, REFUSED, judge_trust
 
-CHAINED = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+CHAINED = (
+    "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by "
+    "role chaining"
+)
 TOO_LONG = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
 
 
 def credentials(session):
-    return {"AccessKeyId": session.id, "SecretAccessKey": session.secret, "SessionToken": session.token,
-            "Expiration": session.expires}
+    return {
+        "AccessKeyId": session.id,
+        "SecretAccessKey": session.secret,
+        "SessionToken": session.token,
+        "Expiration": session.expires,
+    }
 
 
 @sts("GetCallerIdentity")
@@ -36,8 +44,11 @@ def refuse_short_lived(call, action):
     principal = call.principal
     if principal.session is None:
         return
-    if action in ("GetSessionToken", "GetFederationToken") or principal.kind == "federated" or (
-            principal.kind == "user" and action != "AssumeRole"):
+    if (
+        action in ("GetSessionToken", "GetFederationToken")
+        or principal.kind == "federated"
+        or (principal.kind == "user" and action != "AssumeRole")
+    ):
         raise denied(f"Cannot call {action} with session credentials")
 
 
@@ -81,11 +92,17 @@ def take_session_policies(call, session):
     total = len(document or "") + sum(map(len, arns))
     tag_size = sum(len(tag["Key"]) + len(tag["Value"]) for tag in params.get("Tags", []))
     if len(arns) > 10:
-        raise validation("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: "
-                         "Member must have length less than or equal to 10")
+        raise validation(
+            "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: "
+            "Member must have length less than or equal to 10"
+        )
     if total > 2048:
-        raise AwsError("PackedPolicyTooLarge", "Packed size of session policy or session tags exceeds the limit: "
-                       f"{100 * total // 2048}%", 400)
+        raise AwsError(
+            "PackedPolicyTooLarge",
+            "Packed size of session policy or session tags exceeds the limit: "
+            f"{100 * total // 2048}%",
+            400,
+        )
     if document is not None or arns:
         session.documents = [document] if document is not None else []
         session.policy_arns = arns
@@ -104,8 +121,10 @@ def role_of(call):
 
 
 def refused(call, action):
-    return denied(f"User: {call.principal.arn} is not authorized to perform: {action} on resource: "
-                  f"{call.params['RoleArn']}")
+    return denied(
+        f"User: {call.principal.arn} is not authorized to perform: {action} on resource: "
+        f"{call.params['RoleArn']}"
+    )
 
 
 def role_context(call, role):
@@ -125,14 +144,16 @@ def role_context(call, role):
 
 
 def allow_role(call, role, action):
-    """Both sides: the trust policy, and the caller's own policies unless the trust names the caller."""
+    """The trust policy, and the caller's own policies unless the trust names the caller."""
     trust = judge_trust(role.trust, action, call.principal, call.account, call.context)
     if trust is REFUSED:
         raise refused(call, action)
     layers = call.principal.layers()
     verdict, layer = decide(layers, action, role.arn(call.account), call.context)
     if verdict is EXPLICIT:
-        raise denied(str(refused(call, action).message) + f" with an explicit deny in {ARTICLES[layer]}")
+        raise denied(
+            str(refused(call, action).message) + f" with an explicit deny in {ARTICLES[layer]}"
+        )
     if trust is DIRECT:
         limits = {name: texts for name, texts in layers.items() if name != "identity"}
         if call.principal.session is None or not limits:
@@ -142,8 +163,11 @@ def allow_role(call, role, action):
         raise refused(call, action)
 
 
-ARTICLES = {"identity": "an identity-based policy", "boundary": "a permissions boundary",
-            "session": "a session policy"}
+ARTICLES = {
+    "identity": "an identity-based policy",
+    "boundary": "a permissions boundary",
+    "session": "a session policy",
+}
 
 
 def take_tags(call, session, inherited):
@@ -152,8 +176,12 @@ def take_tags(call, session, inherited):
     tags = merge_tags(call, {}, params.get("Tags", []))
     for name, value in inherited.items():
         if name.lower() in {tag.lower() for tag in tags}:
-            raise AwsError("InvalidParameterValue", "One of the specified transitive tag keys can't be set because it "
-                           "conflicts with a transitive tag key from the calling session.", 400)
+            raise AwsError(
+                "InvalidParameterValue",
+                "One of the specified transitive tag keys can't be set because it "
+                "conflicts with a transitive tag key from the calling session.",
+                400,
+            )
         tags[name] = value
     session.tags = tags
     transitive = set(params.get("TransitiveTagKeys", [])) | set(inherited)
@@ -194,8 +222,10 @@ def assume_role(call):
 
 def role_answer(account, role, session, packed):
     principal = Principal(account, "role", role, session=session)
-    answer = {"Credentials": credentials(session),
-              "AssumedRoleUser": {"AssumedRoleId": principal.user_id, "Arn": principal.arn}}
+    answer = {
+        "Credentials": credentials(session),
+        "AssumedRoleUser": {"AssumedRoleId": principal.user_id, "Arn": principal.arn},
+    }
     if packed is not None:
         answer["PackedPolicySize"] = packed
     return answer
@@ -209,13 +239,19 @@ def get_federation_token(call):
     authorize(call, "sts:GetFederationToken", arn, arn)
     if call.params.get("Tags"):
         authorize(call, "sts:TagSession", arn, arn)
-    session = issue(call, "federated", call.principal.user, call.params.get("DurationSeconds", 43200))
+    session = issue(
+        call, "federated", call.principal.user, call.params.get("DurationSeconds", 43200)
+    )
     session.name = name
     packed = take_session_policies(call, session)
     take_tags(call, session, {})
-    principal = Principal(account, "federated", call.principal.user, session=account.add_session(session))
-    answer = {"Credentials": credentials(session),
-              "FederatedUser": {"FederatedUserId": principal.user_id, "Arn": principal.arn}}
+    principal = Principal(
+        account, "federated", call.principal.user, session=account.add_session(session)
+    )
+    answer = {
+        "Credentials": credentials(session),
+        "FederatedUser": {"FederatedUserId": principal.user_id, "Arn": principal.arn},
+    }
     if packed is not None:
         answer["PackedPolicySize"] = packed
     return answer

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """STS: AssumeRoleWithWebIdentity. The call is unsigned; the token is a JWT of an issuer whose
 HS256 key was registered through the control API."""
+
 import base64
 import hashlib
 import hmac
@@ -24,7 +25,11 @@ def unb64(text: str) -> bytes:
 
 
 def make_jwt(claims, key):
-    head = b64(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + "." + b64(json.dumps(claims).encode())
+    head = (
+        b64(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
+        + "."
+        + b64(json.dumps(claims).encode())
+    )
     return head + "." + b64(hmac.new(key.encode(), head.encode(), hashlib.sha256).digest())
 
 
@@ -41,8 +46,10 @@ def read_jwt(token):
             raise ValueError
         return claims, f"{head}.{body}", unb64(signature)
     except (ValueError, AttributeError):
-        raise invalid_identity("The ID Token provided is not a valid JWT. (You may see this error if you sent an "
-                               "Access Token)") from None
+        raise invalid_identity(
+            "The ID Token provided is not a valid JWT. (You may see this error if you sent an "
+            "Access Token)"
+        ) from None
 
 
 def check_token(account, token):
@@ -55,16 +62,24 @@ def check_token(account, token):
         raise invalid_identity(f"No OpenIDConnect provider found in your account for {issuer}")
     key = account.issuers.get(issuer)
     if key is None:
-        raise invalid_identity("Couldn't retrieve verification key from your identity provider,  please reference "
-                               "AssumeRoleWithWebIdentity documentation for requirements")
-    if not hmac.compare_digest(hmac.new(key.encode(), signed.encode(), hashlib.sha256).digest(), signature):
+        raise invalid_identity(
+            "Couldn't retrieve verification key from your identity provider,  please reference "
+            "AssumeRoleWithWebIdentity documentation for requirements"
+        )
+    if not hmac.compare_digest(
+        hmac.new(key.encode(), signed.encode(), hashlib.sha256).digest(), signature
+    ):
         raise invalid_identity("Provided Token is not signed by the identity provider")
     now = int(account.clock.now())
     if not isinstance(claims.get("exp"), (int, float)) or "sub" not in claims:
         raise invalid_identity("Missing a required claim")
     if claims["exp"] <= now:
-        raise AwsError("ExpiredTokenException", f"Token expired: current date/time {now} must be before the "
-                       f"expiration date/time{int(claims['exp'])}", 400)
+        raise AwsError(
+            "ExpiredTokenException",
+            f"Token expired: current date/time {now} must be before the "
+            f"expiration date/time{int(claims['exp'])}",
+            400,
+        )
     audiences = as_list(claims.get("aud", []))
     if not set(audiences) & set(provider["audiences"]):
         raise invalid_identity("Incorrect token audience")
@@ -79,9 +94,15 @@ def assume_role_with_web_identity(call):
     role = role_of(call)
     audience = as_list(claims["aud"])[0]
     context = call_context(call)
-    context |= {"aws:federatedprovider": [arn], f"{issuer}:aud".lower(): [audience],
-                f"{issuer}:sub".lower(): [claims["sub"]], "sts:rolesessionname": [params["RoleSessionName"]]}
-    if role is None or not judge_federated(role.trust, "sts:AssumeRoleWithWebIdentity", arn, context):
+    context |= {
+        "aws:federatedprovider": [arn],
+        f"{issuer}:aud".lower(): [audience],
+        f"{issuer}:sub".lower(): [claims["sub"]],
+        "sts:rolesessionname": [params["RoleSessionName"]],
+    }
+    if role is None or not judge_federated(
+        role.trust, "sts:AssumeRoleWithWebIdentity", arn, context
+    ):
         raise denied("Not authorized to perform sts:AssumeRoleWithWebIdentity")
     seconds = params.get("DurationSeconds", 3600)
     if seconds > role.max_session:
@@ -91,4 +112,9 @@ def assume_role_with_web_identity(call):
     session.facts["aws:federatedprovider"] = [arn]
     packed = take_session_policies(call, session)
     answer = role_answer(account, role, account.add_session(session), packed)
-    return {**answer, "SubjectFromWebIdentityToken": claims["sub"], "Provider": arn, "Audience": audience}
+    return {
+        **answer,
+        "SubjectFromWebIdentityToken": claims["sub"],
+        "Provider": arn,
+        "Audience": audience,
+    }

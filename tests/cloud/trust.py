@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trust policies of roles: who is named, and how."""
+
 from conditions import matches_conditions
 from patterns import as_list
 from policy import compile_document

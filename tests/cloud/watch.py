@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Invariants of kms-agent that the cloud itself watches: a minted user (tag kms-agent-id) has its
 fence before it has a key, and keeps it while it has one."""
+
 import json
 
 from clock import iso_ms
@@ -27,7 +28,11 @@ def is_fence(text):
         if operator not in ("DateGreaterThan", "DateGreaterThanEquals") or len(keys) != 1:
             continue
         key, value = next(iter(keys.items()))
-        if key.lower() == "aws:currenttime" and len(as_list(value)) == 1 and parse_date(str(as_list(value)[0])):
+        if (
+            key.lower() == "aws:currenttime"
+            and len(as_list(value)) == 1
+            and parse_date(str(as_list(value)[0]))
+        ):
             return True
     return False
 
@@ -38,8 +43,15 @@ class Watch:
         self.found = []
 
     def report(self, call, user, what):
-        self.found.append({"time": iso_ms(self.account.clock.now()), "seq": call.entry["seq"], "action": call.action,
-                           "user": user.name, "what": what})
+        self.found.append(
+            {
+                "time": iso_ms(self.account.clock.now()),
+                "seq": call.entry["seq"],
+                "action": call.action,
+                "user": user.name,
+                "what": what,
+            }
+        )
 
     def after(self, call):
         """Called after each IAM action that was applied."""

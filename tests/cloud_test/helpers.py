@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signed requests by hand, for what SDKs do not let one send; and small conveniences."""
+
 import contextlib
 import datetime
 import http.client
@@ -14,7 +15,10 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 VERSIONS = {"iam": "2010-05-08", "sts": "2011-06-15"}
-ALLOW_ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+ALLOW_ALL = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
 
 
 def document(*statements):
@@ -58,14 +62,32 @@ class Answer:
 class Raw:
     """Builds one signed request; each part can be bent before it is sent."""
 
-    def __init__(self, cloud, action, service="iam", keys=None, token=None, region="us-east-1", scope=None, body=None,
-                 when=None, method="POST", query="", extra=None, **params):
+    def __init__(
+        self,
+        cloud,
+        action,
+        service="iam",
+        keys=None,
+        token=None,
+        region="us-east-1",
+        scope=None,
+        body=None,
+        when=None,
+        method="POST",
+        query="",
+        extra=None,
+        **params,
+    ):
         keys = keys or (cloud.management["access_key_id"], cloud.management["secret_access_key"])
         self.cloud, self.method, self.path = cloud, method, "/" + query
         fields = {"Action": action, "Version": VERSIONS[service], **params}
         self.body = urlencode(fields) if body is None else body
-        request = AWSRequest(method, cloud.url + self.path, data=self.body.encode(),
-                             headers={"Content-Type": "application/x-www-form-urlencoded", **(extra or {})})
+        request = AWSRequest(
+            method,
+            cloud.url + self.path,
+            data=self.body.encode(),
+            headers={"Content-Type": "application/x-www-form-urlencoded", **(extra or {})},
+        )
         signer = SigV4Auth(Credentials(*keys, token), scope or service, region)
         if when is None:
             signer.add_auth(request)
@@ -101,4 +123,6 @@ def keys_of(seeded, name):
 def user_with(cloud, *statements, name="bob", **more):
     """Seeds a user with one inline policy; returns its key."""
     inline = {"p": document(*statements)} if statements else {}
-    return keys_of(cloud.seed(users=[{"name": name, "inline": inline, "access_keys": 1, **more}]), name)
+    return keys_of(
+        cloud.seed(users=[{"name": name, "inline": inline, "access_keys": 1, **more}]), name
+    )

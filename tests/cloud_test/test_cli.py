@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The aws CLI as a judge: what it sends is taken, what is answered it understands."""
+
 import json
 import os
 import shutil
@@ -10,13 +11,20 @@ import pytest
 from client import AWS
 from helpers import document, allow
 
-CLI = next((path for path in ("/usr/bin/aws", shutil.which("aws") or "") if os.path.exists(path)), None)
+CLI = next(
+    (path for path in ("/usr/bin/aws", shutil.which("aws") or "") if os.path.exists(path)), None
+)
 pytestmark = pytest.mark.skipif(CLI is None, reason="no aws CLI: apt install awscli")
 
 
 def run(cloud, *words, env=None, fails=None):
-    result = subprocess.run([AWS, *words, "--output", "json"], capture_output=True, text=True, timeout=60,
-                            env={**os.environ, **cloud.env(), "AWS_CLI": CLI, **(env or {})})
+    result = subprocess.run(
+        [AWS, *words, "--output", "json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **cloud.env(), "AWS_CLI": CLI, **(env or {})},
+    )
     if fails:
         assert result.returncode != 0 and f"({fails})" in result.stderr, result.stderr
         return None
@@ -25,18 +33,44 @@ def run(cloud, *words, env=None, fails=None):
 
 
 def test_life_of_a_user(cloud):
-    made = run(cloud, "iam", "create-user", "--user-name", "bob", "--path", "/kms/", "--tags",
-               "Key=cost centre,Value=ü +=@")["User"]
+    made = run(
+        cloud,
+        "iam",
+        "create-user",
+        "--user-name",
+        "bob",
+        "--path",
+        "/kms/",
+        "--tags",
+        "Key=cost centre,Value=ü +=@",
+    )["User"]
     assert made["Arn"] == cloud.arn("user/kms/bob") and made["Tags"][0]["Value"] == "ü +=@"
-    run(cloud, "iam", "put-user-policy", "--user-name", "bob", "--policy-name", "p", "--policy-document",
-        document(allow("iam:GetUser", cloud.arn("user/kms/${aws:username}"))))
+    run(
+        cloud,
+        "iam",
+        "put-user-policy",
+        "--user-name",
+        "bob",
+        "--policy-name",
+        "p",
+        "--policy-document",
+        document(allow("iam:GetUser", cloud.arn("user/kms/${aws:username}"))),
+    )
     key = run(cloud, "iam", "create-access-key", "--user-name", "bob")["AccessKey"]
     env = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
     assert run(cloud, "sts", "get-caller-identity", env=env)["Arn"] == made["Arn"]
     assert run(cloud, "iam", "get-user", env=env)["User"]["UserId"] == made["UserId"]
     run(cloud, "iam", "list-users", env=env, fails="AccessDenied")
     run(cloud, "iam", "delete-user", "--user-name", "bob", fails="DeleteConflict")
-    run(cloud, "iam", "delete-access-key", "--user-name", "bob", "--access-key-id", key["AccessKeyId"])
+    run(
+        cloud,
+        "iam",
+        "delete-access-key",
+        "--user-name",
+        "bob",
+        "--access-key-id",
+        key["AccessKeyId"],
+    )
     run(cloud, "iam", "delete-user-policy", "--user-name", "bob", "--policy-name", "p")
     run(cloud, "iam", "delete-user", "--user-name", "bob")
     run(cloud, "sts", "get-caller-identity", env=env, fails="InvalidClientTokenId")
@@ -46,6 +80,9 @@ def test_sessions_and_pages(cloud):
     cloud.seed(users=[{"name": f"u{number:03}"} for number in range(120)])
     assert len(run(cloud, "iam", "list-users")["Users"]) == 121
     keys = run(cloud, "sts", "get-session-token", "--duration-seconds", "900")["Credentials"]
-    env = {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
-           "AWS_SESSION_TOKEN": keys["SessionToken"]}
+    env = {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
     assert run(cloud, "sts", "get-caller-identity", env=env)["Arn"] == cloud.management["user_arn"]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control API: log, state, canaries, violations, seed, reset; and the process itself."""
+
 import json
 import os
 import stat
@@ -27,11 +28,20 @@ def test_log(cloud, iam):
         iam.get_user(UserName="eve")
     first, second = cloud.log(since=mark)
     assert first["seq"] == mark + 1 and second["seq"] == mark + 2
-    assert (first["service"], first["action"], first["status"], first["applied"]) == ("iam", "CreateUser", 200, True)
+    assert (first["service"], first["action"], first["status"], first["applied"]) == (
+        "iam",
+        "CreateUser",
+        200,
+        True,
+    )
     assert first["params"] == {"UserName": "bob", "Path": "/x/"}
     assert first["principal_arn"] == cloud.management["user_arn"] and "Boto3" in first["user_agent"]
     assert first["access_key_id"] == cloud.management["access_key_id"]
-    assert (second["status"], second["error_code"], second["applied"]) == (404, "NoSuchEntity", False)
+    assert (second["status"], second["error_code"], second["applied"]) == (
+        404,
+        "NoSuchEntity",
+        False,
+    )
     assert first["connection"] == second["connection"] and second["retried_same_connection"]
     assert cloud.calls("CreateUser", since=mark) == [first]
 
@@ -39,7 +49,11 @@ def test_log(cloud, iam):
 def test_log_of_a_refused_signature(cloud):
     Raw(cloud, "GetUser", keys=(cloud.management["access_key_id"], "x" * 40)).send()
     call = cloud.log()[-1]
-    assert (call["status"], call["error_code"], call["principal_arn"]) == (403, "SignatureDoesNotMatch", None)
+    assert (call["status"], call["error_code"], call["principal_arn"]) == (
+        403,
+        "SignatureDoesNotMatch",
+        None,
+    )
 
 
 def test_no_secret_in_log_and_state(cloud, iam, sts, aws):
@@ -49,8 +63,12 @@ def test_no_secret_in_log_and_state(cloud, iam, sts, aws):
     session = sts.get_session_token()["Credentials"]
     aws.client("sts", session).get_caller_identity()
     secrets = cloud.canaries()
-    assert {key["SecretAccessKey"], session["SecretAccessKey"], session["SessionToken"],
-            cloud.management["secret_access_key"]} <= set(secrets)
+    assert {
+        key["SecretAccessKey"],
+        session["SecretAccessKey"],
+        session["SessionToken"],
+        cloud.management["secret_access_key"],
+    } <= set(secrets)
     text = json.dumps(cloud.log()) + json.dumps(cloud.state())
     assert not [secret for secret in secrets + ["canary-Password-1"] if secret in text]
 
@@ -60,18 +78,37 @@ def test_state(cloud, iam):
     key = iam.create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"]
     iam.put_user_policy(UserName="bob", PolicyName="p", PolicyDocument=fence())
     user = cloud.users()["bob"]
-    assert user["path"] == "/x/" and user["tags"] == {"kms-agent-id": "web-7"} and list(user["inline"]) == ["p"]
+    assert (
+        user["path"] == "/x/"
+        and user["tags"] == {"kms-agent-id": "web-7"}
+        and list(user["inline"]) == ["p"]
+    )
     assert [(item["id"], item["status"]) for item in user["keys"]] == [(key, "Active")]
     assert key in cloud.state()["live_keys"] and cloud.users("/y/") == {}
     iam.delete_access_key(UserName="bob", AccessKeyId=key)
-    assert cloud.users()["bob"]["keys"][0]["deleted"] is True and key not in cloud.state()["live_keys"]
+    assert (
+        cloud.users()["bob"]["keys"][0]["deleted"] is True and key not in cloud.state()["live_keys"]
+    )
 
 
-@pytest.mark.parametrize("text,bad", [
-    (None, True), (document(allow("*")), True), (document(deny("s3:*")), True), (fence(), False),
-    (document(deny("*")), False), (document(deny("*", "arn:aws:s3:::x")), True),
-    (document(deny("*", Condition={"DateGreaterThan": {"aws:CurrentTime": "soon"}})), True),
-    (document(deny("*", Condition={"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}})), True)])
+@pytest.mark.parametrize(
+    "text,bad",
+    [
+        (None, True),
+        (document(allow("*")), True),
+        (document(deny("s3:*")), True),
+        (fence(), False),
+        (document(deny("*")), False),
+        (document(deny("*", "arn:aws:s3:::x")), True),
+        (document(deny("*", Condition={"DateGreaterThan": {"aws:CurrentTime": "soon"}})), True),
+        (
+            document(
+                deny("*", Condition={"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}})
+            ),
+            True,
+        ),
+    ],
+)
 def test_key_before_a_fence(cloud, iam, text, bad):
     iam.create_user(UserName="bob", Tags=AGENT)
     if text:
@@ -99,8 +136,19 @@ def test_fence_taken_away(cloud, iam):
 
 
 def test_seed_is_idempotent(cloud, iam):
-    body = {"groups": [{"name": "g"}], "users": [{"name": "bob", "path": "/x/", "tags": {"a": "b"}, "groups": ["g"],
-                                                  "inline": {"p": document(allow("s3:*"))}, "access_keys": 1}]}
+    body = {
+        "groups": [{"name": "g"}],
+        "users": [
+            {
+                "name": "bob",
+                "path": "/x/",
+                "tags": {"a": "b"},
+                "groups": ["g"],
+                "inline": {"p": document(allow("s3:*"))},
+                "access_keys": 1,
+            }
+        ],
+    }
     first, second = cloud.seed(**body), cloud.seed(**body)
     assert first == second and len(iam.list_access_keys(UserName="bob")["AccessKeyMetadata"]) == 1
     assert iam.get_group(GroupName="g")["Users"][0]["UserName"] == "bob"
@@ -120,7 +168,10 @@ def test_reset(cloud, iam, aws):
     cloud.lag(users_s=100)
     cloud.reset()
     assert cloud.users() == {} and cloud.log() == [] and cloud.faults() == []
-    assert cloud.request("GET", "clock")["offset_s"] == 0 and cloud.request("GET", "lag")["users_s"] == 0
+    assert (
+        cloud.request("GET", "clock")["offset_s"] == 0
+        and cloud.request("GET", "lag")["users_s"] == 0
+    )
     iam.list_users()
     assert len(cloud.canaries()) == len(before) + 1
 
@@ -134,7 +185,9 @@ def test_unknown_control_call(cloud):
 def test_info_file_and_end(tmp_path):
     info = tmp_path / "info.json"
     start = time.monotonic()
-    process = subprocess.Popen(["/usr/bin/python3", os.path.join(HERE, "cloud.py"), "--info", str(info)])
+    process = subprocess.Popen(
+        ["/usr/bin/python3", os.path.join(HERE, "cloud.py"), "--info", str(info)]
+    )
     try:
         while not info.exists():
             assert time.monotonic() - start < 10 and process.poll() is None
@@ -142,7 +195,10 @@ def test_info_file_and_end(tmp_path):
         assert time.monotonic() - start < 2
         assert stat.S_IMODE(info.stat().st_mode) == 0o600
         body = json.loads(info.read_text())
-        assert set(body) == {"port", "url", "account_id", "management", "pid"} and body["pid"] == process.pid
+        assert (
+            set(body) == {"port", "url", "account_id", "management", "pid"}
+            and body["pid"] == process.pid
+        )
         assert body["url"] == f"http://127.0.0.1:{body['port']}"
         process.terminate()
         assert process.wait(5) == 0
@@ -153,10 +209,13 @@ def test_info_file_and_end(tmp_path):
 
 def test_parent_death(tmp_path):
     info = tmp_path / "info.json"
-    code = ("import subprocess, sys, time, os\n"
-            f"subprocess.Popen(['/usr/bin/python3', {os.path.join(HERE, 'cloud.py')!r}, '--info', {str(info)!r},"
-            " '--parent-death'])\n"
-            f"while not os.path.exists({str(info)!r}): time.sleep(0.01)\n")
+    code = (
+        "import subprocess, sys, time, os\n"
+        f"subprocess.Popen(['/usr/bin/python3', {os.path.join(HERE, 'cloud.py')!r}, "
+        f"'--info', {str(info)!r},"
+        " '--parent-death'])\n"
+        f"while not os.path.exists({str(info)!r}): time.sleep(0.01)\n"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
     pid = json.loads(info.read_text())["pid"]
     end = time.monotonic() + 5
@@ -173,15 +232,45 @@ def test_parent_death(tmp_path):
 
 def test_tls_and_partition(tmp_path):
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
-                    "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-keyout",
+            key,
+            "-out",
+            cert,
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ],
+        check=True,
+        capture_output=True,
+    )
     import boto3
+
     with _tls_cloud(cert, key) as cloud:
-        client = boto3.client("iam", region_name="us-gov-west-1", endpoint_url=cloud["url"], verify=str(cert),
-                              aws_access_key_id=cloud["management"]["access_key_id"],
-                              aws_secret_access_key=cloud["management"]["secret_access_key"])
-        assert client.get_user()["User"]["Arn"] == "arn:aws-us-gov:iam::123456789012:user/kms-management"
+        client = boto3.client(
+            "iam",
+            region_name="us-gov-west-1",
+            endpoint_url=cloud["url"],
+            verify=str(cert),
+            aws_access_key_id=cloud["management"]["access_key_id"],
+            aws_secret_access_key=cloud["management"]["secret_access_key"],
+        )
+        assert (
+            client.get_user()["User"]["Arn"]
+            == "arn:aws-us-gov:iam::123456789012:user/kms-management"
+        )
 
 
 def _tls_cloud(cert, key):
@@ -189,6 +278,9 @@ def _tls_cloud(cert, key):
 
     @contextlib.contextmanager
     def run():
-        with Cloud.start("--tls-cert", str(cert), "--tls-key", str(key), "--partition", "aws-us-gov") as cloud:
+        with Cloud.start(
+            "--tls-cert", str(cert), "--tls-key", str(key), "--partition", "aws-us-gov"
+        ) as cloud:
             yield cloud.info
+
     return run()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """DeleteUser, DeleteGroup, DeleteRole and DeletePolicy refuse as long as anything is left."""
+
 import os
 import sys
 
@@ -16,12 +17,19 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
 
 def add_mfa(iam):
     import time
+
     made = iam.create_virtual_mfa_device(VirtualMFADeviceName="bob")["VirtualMFADevice"]
     now = time.time()
-    iam.enable_mfa_device(UserName="bob", SerialNumber=made["SerialNumber"],
-                          AuthenticationCode1=totp(made["Base32StringSeed"], now, -1),
-                          AuthenticationCode2=totp(made["Base32StringSeed"], now))
-    assert iam.list_mfa_devices(UserName="bob")["MFADevices"][0]["SerialNumber"] == made["SerialNumber"]
+    iam.enable_mfa_device(
+        UserName="bob",
+        SerialNumber=made["SerialNumber"],
+        AuthenticationCode1=totp(made["Base32StringSeed"], now, -1),
+        AuthenticationCode2=totp(made["Base32StringSeed"], now),
+    )
+    assert (
+        iam.list_mfa_devices(UserName="bob")["MFADevices"][0]["SerialNumber"]
+        == made["SerialNumber"]
+    )
     with refused("DeleteConflict", 409):
         iam.delete_virtual_mfa_device(SerialNumber=made["SerialNumber"])
     return made["SerialNumber"]
@@ -39,28 +47,57 @@ def add_group(iam):
 
 
 LEFTOVERS = [
-    ("must delete access keys first", lambda iam: iam.create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"],
-     lambda iam, key: iam.delete_access_key(UserName="bob", AccessKeyId=key)),
-    ("must detach all policies first", lambda iam: iam.attach_user_policy(UserName="bob", PolicyArn=READ_ONLY),
-     lambda iam, _: iam.detach_user_policy(UserName="bob", PolicyArn=READ_ONLY)),
-    ("must delete policies first", lambda iam: iam.put_user_policy(UserName="bob", PolicyName="p",
-                                                                   PolicyDocument=document(allow("s3:*"))),
-     lambda iam, _: iam.delete_user_policy(UserName="bob", PolicyName="p")),
-    ("must remove users from group first", add_group,
-     lambda iam, _: iam.remove_user_from_group(GroupName="g", UserName="bob")),
-    ("must delete login profile first", lambda iam: iam.create_login_profile(UserName="bob", Password="pass-Word-1"),
-     lambda iam, _: iam.delete_login_profile(UserName="bob")),
+    (
+        "must delete access keys first",
+        lambda iam: iam.create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"],
+        lambda iam, key: iam.delete_access_key(UserName="bob", AccessKeyId=key),
+    ),
+    (
+        "must detach all policies first",
+        lambda iam: iam.attach_user_policy(UserName="bob", PolicyArn=READ_ONLY),
+        lambda iam, _: iam.detach_user_policy(UserName="bob", PolicyArn=READ_ONLY),
+    ),
+    (
+        "must delete policies first",
+        lambda iam: iam.put_user_policy(
+            UserName="bob", PolicyName="p", PolicyDocument=document(allow("s3:*"))
+        ),
+        lambda iam, _: iam.delete_user_policy(UserName="bob", PolicyName="p"),
+    ),
+    (
+        "must remove users from group first",
+        add_group,
+        lambda iam, _: iam.remove_user_from_group(GroupName="g", UserName="bob"),
+    ),
+    (
+        "must delete login profile first",
+        lambda iam: iam.create_login_profile(UserName="bob", Password="pass-Word-1"),
+        lambda iam, _: iam.delete_login_profile(UserName="bob"),
+    ),
     ("must delete MFA device first", add_mfa, remove_mfa),
-    ("must delete certificates first", lambda iam: iam.upload_signing_certificate(
-        UserName="bob", CertificateBody=CERTIFICATE)["Certificate"]["CertificateId"],
-     lambda iam, ident: iam.delete_signing_certificate(UserName="bob", CertificateId=ident)),
-    ("must remove referenced objects first", lambda iam: iam.upload_ssh_public_key(
-        UserName="bob", SSHPublicKeyBody="ssh-rsa AAAAB3Nz bob")["SSHPublicKey"]["SSHPublicKeyId"],
-     lambda iam, ident: iam.delete_ssh_public_key(UserName="bob", SSHPublicKeyId=ident)),
-    ("must remove referenced objects first", lambda iam: iam.create_service_specific_credential(
-        UserName="bob", ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"][
-            "ServiceSpecificCredentialId"],
-     lambda iam, ident: iam.delete_service_specific_credential(UserName="bob", ServiceSpecificCredentialId=ident)),
+    (
+        "must delete certificates first",
+        lambda iam: iam.upload_signing_certificate(UserName="bob", CertificateBody=CERTIFICATE)[
+            "Certificate"
+        ]["CertificateId"],
+        lambda iam, ident: iam.delete_signing_certificate(UserName="bob", CertificateId=ident),
+    ),
+    (
+        "must remove referenced objects first",
+        lambda iam: iam.upload_ssh_public_key(
+            UserName="bob", SSHPublicKeyBody="ssh-rsa AAAAB3Nz bob"
+        )["SSHPublicKey"]["SSHPublicKeyId"],
+        lambda iam, ident: iam.delete_ssh_public_key(UserName="bob", SSHPublicKeyId=ident),
+    ),
+    (
+        "must remove referenced objects first",
+        lambda iam: iam.create_service_specific_credential(
+            UserName="bob", ServiceName="codecommit.amazonaws.com"
+        )["ServiceSpecificCredential"]["ServiceSpecificCredentialId"],
+        lambda iam, ident: iam.delete_service_specific_credential(
+            UserName="bob", ServiceSpecificCredentialId=ident
+        ),
+    ),
 ]
 
 
@@ -83,20 +120,28 @@ def test_all_at_once_are_listed(cloud, iam):
         add(iam)
     user = cloud.users()["bob"]
     assert user["login_profile"] and user["groups"] == ["g"] and user["attached"] == [READ_ONLY]
-    assert all(len(user[name]) == 1 for name in ("keys", "mfa", "certificates", "ssh_keys", "service_credentials"))
+    assert all(
+        len(user[name]) == 1
+        for name in ("keys", "mfa", "certificates", "ssh_keys", "service_credentials")
+    )
     assert len(iam.list_ssh_public_keys(UserName="bob")["SSHPublicKeys"]) == 1
     assert len(iam.list_signing_certificates(UserName="bob")["Certificates"]) == 1
-    assert len(iam.list_service_specific_credentials(UserName="bob")["ServiceSpecificCredentials"]) == 1
+    assert (
+        len(iam.list_service_specific_credentials(UserName="bob")["ServiceSpecificCredentials"])
+        == 1
+    )
     assert iam.get_login_profile(UserName="bob")["LoginProfile"]["UserName"] == "bob"
 
 
 def test_nothing_to_delete(cloud, iam):
     iam.create_user(UserName="bob")
-    for call in (lambda: iam.delete_login_profile(UserName="bob"),
-                 lambda: iam.delete_user_policy(UserName="bob", PolicyName="p"),
-                 lambda: iam.detach_user_policy(UserName="bob", PolicyArn=READ_ONLY),
-                 lambda: iam.delete_access_key(UserName="bob", AccessKeyId="A" * 20),
-                 lambda: iam.delete_user(UserName="eve")):
+    for call in (
+        lambda: iam.delete_login_profile(UserName="bob"),
+        lambda: iam.delete_user_policy(UserName="bob", PolicyName="p"),
+        lambda: iam.detach_user_policy(UserName="bob", PolicyArn=READ_ONLY),
+        lambda: iam.delete_access_key(UserName="bob", AccessKeyId="A" * 20),
+        lambda: iam.delete_user(UserName="eve"),
+    ):
         with refused("NoSuchEntity", 404):
             call()
 
@@ -113,7 +158,9 @@ def test_policy_role_and_group(cloud, iam):
         iam.delete_role(RoleName="r")
     iam.detach_role_policy(RoleName="r", PolicyArn=arn)
     iam.delete_role(RoleName="r")
-    iam.create_policy_version(PolicyArn=arn, PolicyDocument=document(allow("s3:Get*")), SetAsDefault=True)
+    iam.create_policy_version(
+        PolicyArn=arn, PolicyDocument=document(allow("s3:Get*")), SetAsDefault=True
+    )
     with refused("DeleteConflict", 409):
         iam.delete_policy(PolicyArn=arn)
     iam.delete_policy_version(PolicyArn=arn, VersionId="v1")

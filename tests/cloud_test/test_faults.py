@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults: each kind, what was applied, and what the client saw."""
+
 import http.client
 import subprocess
 import threading
@@ -64,7 +65,10 @@ def test_cut_before_and_after(cloud, reset):
     with pytest.raises(GONE):
         create(cloud)
     assert list(cloud.users()) == ["bob"]
-    assert [(call["applied"], call["answered"]) for call in cloud.calls("CreateUser")] == [(False, False), (True, False)]
+    assert [(call["applied"], call["answered"]) for call in cloud.calls("CreateUser")] == [
+        (False, False),
+        (True, False),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["delay", "delay_after"])
@@ -140,7 +144,11 @@ def test_kill_by_pid_file(cloud, tmp_path):
 def test_bad_xml_and_html(cloud):
     cloud.fault("CreateUser", "bad_xml")
     answer = create(cloud)
-    assert answer.status == 200 and not answer.body.rstrip().endswith(b">") and list(cloud.users()) == ["bob"]
+    assert (
+        answer.status == 200
+        and not answer.body.rstrip().endswith(b">")
+        and list(cloud.users()) == ["bob"]
+    )
     cloud.fault("GetUser", "garbage_html")
     answer = Raw(cloud, "GetUser").send()
     assert answer.status == 502 and answer.body.startswith(b"<html>")
@@ -149,13 +157,16 @@ def test_bad_xml_and_html(cloud):
 def test_other_root(cloud, iam):
     cloud.fault("*", "other_root", count=2)
     answer = Raw(cloud, "GetUser", UserName="none").send()
-    assert answer.status == 404 and b"<Response><Errors><Error><Code>NoSuchEntity</Code>" in answer.body
+    assert (
+        answer.status == 404
+        and b"<Response><Errors><Error><Code>NoSuchEntity</Code>" in answer.body
+    )
     with refused("NoSuchEntity", 404):
         iam.get_user(UserName="none")
     answer = Raw(cloud, "GetUser", UserName="none").send()
-    assert b"<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">" in answer.body
+    assert b'<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">' in answer.body
     answer = Raw(cloud, "GetSessionToken", "sts", DurationSeconds="1").send()
-    assert b"<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">" in answer.body
+    assert b'<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">' in answer.body
 
 
 def test_match_and_service(cloud, sts):
@@ -172,13 +183,20 @@ def test_probability_is_seeded(cloud):
         statuses = [Raw(cloud, "GetUser").send().status for _ in range(40)]
         cloud.clear_faults()
         return statuses
+
     first = run()
     assert first == run() and 5 < first.count(400) < 35
 
 
 def test_wrong_fault_is_refused(cloud):
     from client import CloudError
-    for spec in ({"kind": "nonsense"}, {"kind": "kill"}, {"kind": "kill", "pid": 1}, {"kind": "error", "nht": 2}):
+
+    for spec in (
+        {"kind": "nonsense"},
+        {"kind": "kill"},
+        {"kind": "kill", "pid": 1},
+        {"kind": "error", "nht": 2},
+    ):
         with pytest.raises(CloudError):
             cloud.request("POST", "faults", {"faults": [spec]})
 
@@ -197,9 +215,12 @@ def test_lag_of_users(cloud, iam):
     cloud.lag(users_s=30)
     iam.create_user(UserName="bob", Path="/p/")
     text = document(allow("s3:*"))
-    for call in (lambda: iam.get_user(UserName="bob"), lambda: iam.create_access_key(UserName="bob"),
-                 lambda: iam.put_user_policy(UserName="bob", PolicyName="p", PolicyDocument=text),
-                 lambda: iam.delete_user(UserName="bob")):
+    for call in (
+        lambda: iam.get_user(UserName="bob"),
+        lambda: iam.create_access_key(UserName="bob"),
+        lambda: iam.put_user_policy(UserName="bob", PolicyName="p", PolicyDocument=text),
+        lambda: iam.delete_user(UserName="bob"),
+    ):
         with refused("NoSuchEntity", 404):
             call()
     assert iam.list_users(PathPrefix="/p/")["Users"] == []

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP server: connections kept, requests in pieces and in a row, and what it refuses."""
+
 import socket
 
 import pytest
@@ -9,8 +10,11 @@ from helpers import Raw
 
 def wire(request):
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-    return (f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{request.cloud.port}\r\n{head}Content-Length: {len(request.body)}\r\n"
-            f"\r\n{request.body}").encode()
+    return (
+        f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{request.cloud.port}\r\n{head}"
+        f"Content-Length: {len(request.body)}\r\n"
+        f"\r\n{request.body}"
+    ).encode()
 
 
 def read_answers(sock, count):
@@ -44,22 +48,32 @@ def test_byte_by_byte(cloud, sock):
 def test_pipelined_in_order(cloud, sock):
     sock.sendall(b"".join(wire(Raw(cloud, "CreateUser", UserName=f"u{n}")) for n in range(20)))
     answers = read_answers(sock, 20)
-    assert [f"<UserName>u{n}</UserName>".encode() in body for n, (_, body) in enumerate(answers)] == [True] * 20
+    assert [
+        f"<UserName>u{n}</UserName>".encode() in body for n, (_, body) in enumerate(answers)
+    ] == [True] * 20
 
 
 def test_a_delay_keeps_the_order(cloud, sock):
     cloud.fault("CreateUser", "delay", ms=100)
-    sock.sendall(wire(Raw(cloud, "CreateUser", UserName="a")) + wire(Raw(cloud, "GetUser", UserName="a")))
+    sock.sendall(
+        wire(Raw(cloud, "CreateUser", UserName="a")) + wire(Raw(cloud, "GetUser", UserName="a"))
+    )
     assert [status for status, _ in read_answers(sock, 2)] == [200, 200]
 
 
-@pytest.mark.parametrize("data,status", [
-    (b"GET http://x/ HTTP/1.1\r\n\r\n", 400), (b"nonsense\r\n\r\n", 400), (b"POST / HTTP/1.1\r\nbad line\r\n\r\n", 400),
-    (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
-    (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-    (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-    (b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", 413),
-    (b"POST / HTTP/1.1\r\nx: " + b"y" * 200000, 431)])
+@pytest.mark.parametrize(
+    "data,status",
+    [
+        (b"GET http://x/ HTTP/1.1\r\n\r\n", 400),
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nbad line\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nx: " + b"y" * 200000, 431),
+    ],
+)
 def test_refused(cloud, sock, data, status):
     sock.sendall(data)
     assert read_answers(sock, 1)[0][0] == status

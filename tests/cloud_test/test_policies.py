@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies: storing them, their limits, and what they allow."""
+
 import json
 
 import pytest
@@ -9,15 +10,29 @@ from helpers import allow, deny, document, keys_of, refused, user_with
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
 
-@pytest.mark.parametrize("text", [
-    "not json", "{}", "[]", '{"Version":"2012-10-17"}', '{"Version":"2013-01-01","Statement":[]}',
-    document({"Effect": "allow", "Action": "*", "Resource": "*"}), document({"Effect": "Allow", "Action": "*"}),
-    document({"Effect": "Allow", "Resource": "*"}), document(allow("everything")), document(allow("*", "bucket")),
-    document(allow("s3:*", Principal="*")), document(allow("s3:*", Nonsense=1)),
-    document(allow("s3:*", Condition={"DateAfter": {"aws:CurrentTime": "x"}})),
-    document(allow("s3:*", Condition={"StringEquals": {"nokey": "x"}})),
-    document(allow("s3:*", NotAction="iam:*")), document(allow("s3:*", Sid="a"), allow("s3:*", Sid="a")),
-    '{"Version":"2012-10-17","Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not json",
+        "{}",
+        "[]",
+        '{"Version":"2012-10-17"}',
+        '{"Version":"2013-01-01","Statement":[]}',
+        document({"Effect": "allow", "Action": "*", "Resource": "*"}),
+        document({"Effect": "Allow", "Action": "*"}),
+        document({"Effect": "Allow", "Resource": "*"}),
+        document(allow("everything")),
+        document(allow("*", "bucket")),
+        document(allow("s3:*", Principal="*")),
+        document(allow("s3:*", Nonsense=1)),
+        document(allow("s3:*", Condition={"DateAfter": {"aws:CurrentTime": "x"}})),
+        document(allow("s3:*", Condition={"StringEquals": {"nokey": "x"}})),
+        document(allow("s3:*", NotAction="iam:*")),
+        document(allow("s3:*", Sid="a"), allow("s3:*", Sid="a")),
+        '{"Version":"2012-10-17","Version":"2012-10-17","Statement":{"Effect":"Allow",'
+        '"Action":"*","Resource":"*"}}',
+    ],
+)
 def test_malformed_policy_document(cloud, iam, text):
     iam.create_user(UserName="bob")
     with refused("MalformedPolicyDocument", 400):
@@ -36,19 +51,26 @@ def test_inline_size_counts_no_whitespace(cloud, iam):
     iam.create_user(UserName="bob")
     room = 2048 - len(document(allow("s3:x")).replace(" ", ""))
     full = document(allow("s3:x" + "y" * room))
-    iam.put_user_policy(UserName="bob", PolicyName="p", PolicyDocument=full.replace(":", ": \n\n  "
-                                                                                      ).replace("s3: \n\n  ", "s3:"))
+    iam.put_user_policy(
+        UserName="bob",
+        PolicyName="p",
+        PolicyDocument=full.replace(":", ": \n\n  ").replace("s3: \n\n  ", "s3:"),
+    )
     with refused("LimitExceeded", 409, "Maximum policy size of 2048 bytes exceeded for user bob"):
         iam.put_user_policy(UserName="bob", PolicyName="q", PolicyDocument=document(allow("s3:x")))
     with refused("LimitExceeded", 409):
-        iam.put_user_policy(UserName="bob", PolicyName="p", PolicyDocument=document(allow("s3:xz" + "y" * room)))
+        iam.put_user_policy(
+            UserName="bob", PolicyName="p", PolicyDocument=document(allow("s3:xz" + "y" * room))
+        )
     iam.put_user_policy(UserName="bob", PolicyName="p", PolicyDocument=document(allow("s3:x")))
     iam.put_user_policy(UserName="bob", PolicyName="q", PolicyDocument=document(allow("s3:x")))
 
 
 def test_attached_limit(cloud, iam):
-    arns = cloud.seed(policies=[{"name": f"p{n}", "document": document(allow("s3:*"))} for n in range(11)],
-                      users=[{"name": "bob"}])["policies"]
+    arns = cloud.seed(
+        policies=[{"name": f"p{n}", "document": document(allow("s3:*"))} for n in range(11)],
+        users=[{"name": "bob"}],
+    )["policies"]
     for number in range(10):
         iam.attach_user_policy(UserName="bob", PolicyArn=arns[f"p{number}"])
     iam.attach_user_policy(UserName="bob", PolicyArn=arns["p0"])
@@ -59,7 +81,9 @@ def test_attached_limit(cloud, iam):
 
 
 def test_managed_policies(cloud, iam):
-    arn = iam.create_policy(PolicyName="p", Path="/x/", PolicyDocument=document(allow("s3:*")))["Policy"]["Arn"]
+    arn = iam.create_policy(PolicyName="p", Path="/x/", PolicyDocument=document(allow("s3:*")))[
+        "Policy"
+    ]["Arn"]
     assert arn == cloud.arn("policy/x/p")
     with refused("EntityAlreadyExists", 409):
         iam.create_policy(PolicyName="P", PolicyDocument=document(allow("s3:*")))
@@ -68,13 +92,17 @@ def test_managed_policies(cloud, iam):
     local = iam.list_policies(Scope="Local")["Policies"]
     assert [policy["Arn"] for policy in local] == [arn]
     assert READ_ONLY in {policy["Arn"] for policy in iam.list_policies(Scope="AWS")["Policies"]}
-    assert iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]["Statement"]
+    assert iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"][
+        "Statement"
+    ]
 
 
 def test_no_policy_is_no_access(cloud, aws):
     keys = user_with(cloud)
-    words = (f"User: {cloud.arn('user/bob')} is not authorized to perform: iam:GetUser on resource: "
-             f"{cloud.arn('user/bob')} because no identity-based policy allows the iam:GetUser action")
+    words = (
+        f"User: {cloud.arn('user/bob')} is not authorized to perform: iam:GetUser on resource: "
+        f"{cloud.arn('user/bob')} because no identity-based policy allows the iam:GetUser action"
+    )
     with refused("AccessDenied", 403, words):
         aws.client("iam", keys).get_user(UserName="bob")
     assert aws.client("sts", keys).get_caller_identity()["Arn"] == cloud.arn("user/bob")
@@ -88,31 +116,47 @@ def test_explicit_deny(cloud, aws):
     assert aws.client("sts", keys).get_caller_identity()["Arn"] == cloud.arn("user/bob")
 
 
-@pytest.mark.parametrize("statement,fine", [
-    (allow("iam:GetUser"), True), (allow("IAM:getuser"), True), (allow("iam:Get*"), True), (allow("iam:?etUser"), True),
-    (allow("iam:List*"), False), (allow("*", "arn:aws:iam::123456789012:user/x/*"), True),
-    (allow("*", "arn:aws:iam::123456789012:user/eve"), False),
-    (allow("*", "arn:aws:iam::123456789012:user/x/eve"), True),
-    (allow("*", "arn:aws:iam::123456789012:user/X/eve"), False),
-    (allow("*", "arn:aws:iam::*:user/*/${aws:PrincipalTag/peer}"), True),
-    (allow("*", "arn:aws:iam::*:user/x/${aws:username}"), False),
-    ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}, False),
-    ({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}, True),
-    ({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:iam::*:user/x/*"}, False),
-    (allow("*", Condition={"StringEquals": {"aws:username": "bob"}}), True),
-    (allow("*", Condition={"StringEquals": {"aws:username": ["al", "BOB"]}}), False),
-    (allow("*", Condition={"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/b?b"}}), True),
-    (allow("*", Condition={"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}), False),
-    (allow("*", Condition={"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}), True),
-    (allow("*", Condition={"NumericGreaterThan": {"aws:EpochTime": "1600000000"}}), True),
-    (allow("*", Condition={"Null": {"aws:TokenIssueTime": "true"}}), True),
-    (allow("*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}), False),
-    (allow("*", Condition={"BoolIfExists": {"aws:MultiFactorAuthPresent": "true"}}), True),
-    (allow("*", Condition={"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}), True),
-    (allow("*", Condition={"NotIpAddress": {"aws:SourceIp": "127.0.0.0/8"}}), False),
-    (allow("*", Condition={"StringEquals": {"iam:ResourceTag/team": "a"}}), True),
-    (allow("*", Condition={"StringEquals": {"aws:ResourceTag/team": "b"}}), False),
-])
+@pytest.mark.parametrize(
+    "statement,fine",
+    [
+        (allow("iam:GetUser"), True),
+        (allow("IAM:getuser"), True),
+        (allow("iam:Get*"), True),
+        (allow("iam:?etUser"), True),
+        (allow("iam:List*"), False),
+        (allow("*", "arn:aws:iam::123456789012:user/x/*"), True),
+        (allow("*", "arn:aws:iam::123456789012:user/eve"), False),
+        (allow("*", "arn:aws:iam::123456789012:user/x/eve"), True),
+        (allow("*", "arn:aws:iam::123456789012:user/X/eve"), False),
+        (allow("*", "arn:aws:iam::*:user/*/${aws:PrincipalTag/peer}"), True),
+        (allow("*", "arn:aws:iam::*:user/x/${aws:username}"), False),
+        ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}, False),
+        ({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}, True),
+        ({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:iam::*:user/x/*"}, False),
+        (allow("*", Condition={"StringEquals": {"aws:username": "bob"}}), True),
+        (allow("*", Condition={"StringEquals": {"aws:username": ["al", "BOB"]}}), False),
+        (
+            allow("*", Condition={"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/b?b"}}),
+            True,
+        ),
+        (
+            allow("*", Condition={"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}),
+            False,
+        ),
+        (
+            allow("*", Condition={"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}),
+            True,
+        ),
+        (allow("*", Condition={"NumericGreaterThan": {"aws:EpochTime": "1600000000"}}), True),
+        (allow("*", Condition={"Null": {"aws:TokenIssueTime": "true"}}), True),
+        (allow("*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}), False),
+        (allow("*", Condition={"BoolIfExists": {"aws:MultiFactorAuthPresent": "true"}}), True),
+        (allow("*", Condition={"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}), True),
+        (allow("*", Condition={"NotIpAddress": {"aws:SourceIp": "127.0.0.0/8"}}), False),
+        (allow("*", Condition={"StringEquals": {"iam:ResourceTag/team": "a"}}), True),
+        (allow("*", Condition={"StringEquals": {"aws:ResourceTag/team": "b"}}), False),
+    ],
+)
 def test_evaluation(cloud, aws, statement, fine):
     cloud.seed(users=[{"name": "eve", "path": "/x/", "tags": {"team": "a"}}])
     client = aws.client("iam", user_with(cloud, statement, tags={"peer": "eve"}))
@@ -134,12 +178,13 @@ def test_a_missing_user_has_no_path(cloud, aws):
 
 def test_dated_deny_stops_a_key(cloud, aws, iam):
     import time
+
     keys = user_with(cloud, allow("*"))
     end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600))
     fence = document(deny("*", Condition={"DateGreaterThan": {"aws:CurrentTime": end}}))
     iam.put_user_policy(UserName="bob", PolicyName="kms-fence", PolicyDocument=fence)
     client = aws.client("iam", keys)
-    cloud.clock(598)
+    cloud.clock(580)
     client.get_user(UserName="bob")
     cloud.clock(601)
     with refused("AccessDenied", 403, "explicit deny"):
@@ -179,24 +224,39 @@ def test_tags_at_creation_need_tag_user(cloud, aws):
 
 
 def test_request_tags(cloud, aws):
-    both = {"StringEquals": {"aws:RequestTag/kms-agent-id": "web"},
-            "ForAllValues:StringEquals": {"aws:TagKeys": ["kms-agent-id", "x"]}}
-    client = aws.client("iam", user_with(cloud, allow(["iam:CreateUser", "iam:TagUser"], Condition=both)))
+    both = {
+        "StringEquals": {"aws:RequestTag/kms-agent-id": "web"},
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["kms-agent-id", "x"]},
+    }
+    client = aws.client(
+        "iam", user_with(cloud, allow(["iam:CreateUser", "iam:TagUser"], Condition=both))
+    )
     client.create_user(UserName="a", Tags=[{"Key": "kms-agent-id", "Value": "web"}])
-    for tags in ([{"Key": "kms-agent-id", "Value": "other"}],
-                 [{"Key": "kms-agent-id", "Value": "web"}, {"Key": "y", "Value": ""}]):
+    for tags in (
+        [{"Key": "kms-agent-id", "Value": "other"}],
+        [{"Key": "kms-agent-id", "Value": "web"}, {"Key": "y", "Value": ""}],
+    ):
         with refused("AccessDenied", 403):
             client.create_user(UserName="b", Tags=tags)
 
 
 def test_boundary_is_kept_and_limits(cloud, aws, iam):
-    arn = cloud.seed(policies=[{"name": "b", "document": document(allow("iam:GetUser"))}])["policies"]["b"]
+    arn = cloud.seed(policies=[{"name": "b", "document": document(allow("iam:GetUser"))}])[
+        "policies"
+    ]["b"]
     iam.create_user(UserName="bob", PermissionsBoundary=arn)
-    keys = keys_of(cloud.seed(users=[{"name": "bob", "inline": {"p": document(allow("*"))}, "access_keys": 1}]), "bob")
+    keys = keys_of(
+        cloud.seed(
+            users=[{"name": "bob", "inline": {"p": document(allow("*"))}, "access_keys": 1}]
+        ),
+        "bob",
+    )
     client = aws.client("iam", keys)
     got = client.get_user(UserName="bob")["User"]["PermissionsBoundary"]
     assert got == {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
-    with refused("AccessDenied", 403, "because no permissions boundary allows the iam:ListUsers action"):
+    with refused(
+        "AccessDenied", 403, "because no permissions boundary allows the iam:ListUsers action"
+    ):
         client.list_users()
     iam.delete_user_permissions_boundary(UserName="bob")
     client.list_users()
@@ -207,9 +267,14 @@ def test_boundary_is_kept_and_limits(cloud, aws, iam):
 
 def test_boundary_and_policy_arn_as_conditions(cloud, aws):
     arn = cloud.seed(policies=[{"name": "b", "document": document(allow("*"))}])["policies"]["b"]
-    keys = user_with(cloud, allow(["iam:CreateUser", "iam:PutUserPolicy"],
-                                  Condition={"StringEquals": {"iam:PermissionsBoundary": arn}}),
-                     allow("iam:AttachUserPolicy", Condition={"ArnEquals": {"iam:PolicyARN": READ_ONLY}}))
+    keys = user_with(
+        cloud,
+        allow(
+            ["iam:CreateUser", "iam:PutUserPolicy"],
+            Condition={"StringEquals": {"iam:PermissionsBoundary": arn}},
+        ),
+        allow("iam:AttachUserPolicy", Condition={"ArnEquals": {"iam:PolicyARN": READ_ONLY}}),
+    )
     client = aws.client("iam", keys)
     with refused("AccessDenied", 403):
         client.create_user(UserName="a")
@@ -224,15 +289,39 @@ def test_boundary_and_policy_arn_as_conditions(cloud, aws):
 
 
 def test_simulate(cloud, iam):
-    arn = cloud.seed(users=[{"name": "bob", "inline": {"p": document(
-        allow("iam:Get*"), deny("*", Condition={"DateGreaterThan": {"aws:CurrentTime": "2001-01-01T00:00:00Z"},
-                                                "StringEquals": {"aws:RequestedRegion": "eu-west-1"}}))}}])["users"]
+    arn = cloud.seed(
+        users=[
+            {
+                "name": "bob",
+                "inline": {
+                    "p": document(
+                        allow("iam:Get*"),
+                        deny(
+                            "*",
+                            Condition={
+                                "DateGreaterThan": {"aws:CurrentTime": "2001-01-01T00:00:00Z"},
+                                "StringEquals": {"aws:RequestedRegion": "eu-west-1"},
+                            },
+                        ),
+                    )
+                },
+            }
+        ]
+    )["users"]
     results = iam.simulate_principal_policy(
-        PolicySourceArn=arn["bob"]["arn"], ActionNames=["iam:GetUser", "iam:CreateUser"])["EvaluationResults"]
+        PolicySourceArn=arn["bob"]["arn"], ActionNames=["iam:GetUser", "iam:CreateUser"]
+    )["EvaluationResults"]
     assert [item["EvalDecision"] for item in results] == ["allowed", "implicitDeny"]
-    context = [{"ContextKeyName": "aws:RequestedRegion", "ContextKeyValues": ["eu-west-1"], "ContextKeyType": "string"}]
-    results = iam.simulate_principal_policy(PolicySourceArn=arn["bob"]["arn"], ActionNames=["iam:GetUser"],
-                                            ContextEntries=context)["EvaluationResults"]
+    context = [
+        {
+            "ContextKeyName": "aws:RequestedRegion",
+            "ContextKeyValues": ["eu-west-1"],
+            "ContextKeyType": "string",
+        }
+    ]
+    results = iam.simulate_principal_policy(
+        PolicySourceArn=arn["bob"]["arn"], ActionNames=["iam:GetUser"], ContextEntries=context
+    )["EvaluationResults"]
     assert results[0]["EvalDecision"] == "explicitDeny"
 
 

