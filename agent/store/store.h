@@ -27,10 +27,12 @@ struct store_options {
     const char *directory;        /* 0700, owned by us; made if missing */
     uint64_t map_size;            /* bytes */
     bool allow_volatile;          /* accept tmpfs and overlay */
-    uint64_t reserve_bytes;       /* free space kept for revocations: non-urgent ops that grow fail before it; 0: default */
+    uint64_t reserve_bytes;       /* free space kept for revocations (space.h): non-urgent ops that add a lease or an
+                                     audit line fail with KMS_ESTOREFULL before it; 0: 1/16 of the map, 512 KiB … 64 MiB */
     void (*on_fatal)(const struct err *err, void *arg);  /* writer thread; NULL: abort() */
     void *arg;
-    /* test seam: called before each commit; non-zero is that commit's result (EIO, ENOSPC, MDB_MAP_FULL …) */
+    /* test seam: called before each commit that changes something (numbered from 1); non-zero is that commit's result
+     * (EIO, ENOSPC, MDB_MAP_FULL …) */
     int (*commit_fault)(uint64_t commit_number, void *arg);
 };
 
@@ -65,15 +67,16 @@ int store_run(struct store *store, store_apply_fn *apply, void *arg, bool urgent
 /* ---- inside an operation (writer thread) ---- */
 /* 0, KMS_ENOLEASE, KMS_ESTORE. */
 int store_get(struct store_txn *txn, const struct uuid *id, struct lease *ret, struct err *err) KMS_MUST_CHECK;
-/* Writes the record and keeps in step: the due index (due_next()), the table of bound leases, the counters of live
- * leases per secret and uid. A record in state LEASE_NONE is deleted. */
+/* Writes the record and keeps in step: the due index (due_next()), the table of bound leases (ISSUING or ACTIVE and
+ * bound), the counters of live leases per secret and uid. A record in state LEASE_NONE is deleted. Fields that a later
+ * version stored are kept. 0, KMS_ESTOREFULL (a new lease, not urgent, only the reserve left), KMS_ESTORE. */
 int store_put(struct store_txn *txn, const struct lease *lease, struct err *err) KMS_MUST_CHECK;
 /* Live leases of a secret, or of a uid. */
 int store_count_secret(struct store_txn *txn, const char *secret, uint64_t *ret, struct err *err) KMS_MUST_CHECK;
 int store_count_uid(struct store_txn *txn, uint32_t uid, uint64_t *ret, struct err *err) KMS_MUST_CHECK;
-/* Appends an audit line (sequence is set). */
+/* Appends an audit line; the stored one gets the next sequence. 0, KMS_ESTOREFULL (as store_put), KMS_ESTORE. */
 int store_audit(struct store_txn *txn, const struct audit *audit, struct err *err) KMS_MUST_CHECK;
-/* Deletes at most limit audit lines older than before_ms. */
+/* Deletes at most limit audit lines older than before_ms, but never the newest one (sequences go on from it). */
 int store_audit_prune(struct store_txn *txn, int64_t before_ms, size_t limit, struct err *err) KMS_MUST_CHECK;
 
 struct due_row {
@@ -82,7 +85,7 @@ struct due_row {
     enum due_action action;
 };
 /* Rows with at_ms ≤ until_ms, oldest first, at most max (≤ 1024) into rows; *ret_count of them; *ret_next_ms is the
- * time of the first row not returned, 0 if there is none. skip(action) non-zero leaves a row out (it does not count;
+ * time of the first row not returned, 0 if there is none (rows left out by skip apart). skip(action) non-zero leaves a row out (it does not count;
  * at most 16 × max rows are looked at). */
 int store_due(struct store_txn *txn, int64_t until_ms, struct due_row *rows, size_t max, bool (*skip)(enum due_action action),
               size_t *ret_count, int64_t *ret_next_ms, struct err *err) KMS_MUST_CHECK;
@@ -103,7 +106,8 @@ struct lease_filter {
     bool live_only;
 };
 /* Leases after *cursor (NULL: from the newest), newest first. each() returns false to stop; it must not call the store.
- * At most scan_max records are looked at; *ret_cursor is where to go on, nil at the end. Workers. */
+ * At most scan_max records are looked at; *ret_cursor is where to go on, nil at the end. A record that cannot be
+ * decoded is KMS_ESTORE naming its id, with *ret_cursor at it, so that the caller can go on behind it. Workers. */
 int store_list(struct store *store, const struct lease_filter *filter, const struct uuid *cursor, size_t scan_max,
                bool (*each)(const struct lease *lease, void *arg), void *arg, struct uuid *ret_cursor, struct err *err) KMS_MUST_CHECK;
 /* Leases bound to a process (start-up). */

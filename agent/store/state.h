@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a struct store is made of. */
+#ifndef KMS_AGENT_STORE_STATE_H
+#define KMS_AGENT_STORE_STATE_H
+
+#include "store/env.h"
+#include "store/space.h"
+#include "store/txn.h"
+#include "store/writer.h"
+
+#define STATE_SCAN_CHUNK                                                                           \
+    256 /* records a list reads in one transaction, so that it pins pages only shortly */
+
+struct store {
+    struct env env;
+    struct space space; /* the writer's */
+    struct writer writer;
+};
+
+#endif
