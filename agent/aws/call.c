@@ -202,7 +202,8 @@ static int judge(const struct exchange *exchange, const struct http_response *re
     if (ok) { /* it was done, but what it made is not known */
         result->failure = AWS_FAILED_TRANSIENT;
         result->maybe_applied = true;
-        return err_context(exchange->err, "%s", exchange->query->action);
+        err_context(exchange->err, "%s", exchange->query->action);
+        return rc;
     }
     rc = judge_failure(exchange, root);
     xml_free(root);

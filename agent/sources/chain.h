@@ -29,6 +29,13 @@ int source_get(struct sources *sources, struct http_client *http, const struct r
 /* The web identity token of an irsa recipe, read anew from its file (it rotates). KMS_ESOURCE. */
 int source_web_identity_token(struct sources *sources, const struct recipe *recipe,
                               struct secret *ret, struct err *err) KMS_MUST_CHECK;
+/* The web identity token of an irsa secret, read anew (it rotates), in *ret (secret_done() it). KMS_ESOURCE when there is
+ * none or KUBERNETES_AUTO_FETCH_SERVICE_ACCOUNT_TOKEN is not "true". */
+int source_web_identity_token(struct sources *sources, const struct recipe *recipe, struct secret *ret, struct err *err)
+    KMS_MUST_CHECK;
+/* Takes the values of the recipe's "env:NAME" references now and overwrites them in the environment, so that they do
+ * not stay readable in /proc/PID/environ until first use. Main thread, at start, once per secret; true if there were any. */
+bool source_take_env(struct sources *sources, const struct recipe *recipe);
 /* Remembers the account of a management key (from CreateUser, AssumeRole or GetCallerIdentity answers). */
 void source_set_account(struct sources *sources, const char *access_key_id, const char *account_id);
 
