@@ -11,7 +11,7 @@ build=(gcc libc6-dev make autoconf automake libtool pkg-config musl-tools
     libevent-dev libcurl4-openssl-dev libssl-dev libmsgpack-dev liblmdb-dev
     libsystemd-dev libexpat1-dev libjansson-dev libconfig-dev)
 demo=(python3 python3-botocore awscli ca-certificates)
-check=(libcmocka-dev python3-pytest python3-boto3 python3-msgpack python3-venv systemd strace
+check=(libcmocka-dev python3-pytest python3-pytest-xdist python3-boto3 python3-msgpack python3-venv systemd strace
     valgrind shellcheck curl xz-utils git)
 
 list=no
