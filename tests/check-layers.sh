@@ -180,7 +180,7 @@ check_listed() {
     local file
     for file in "${sources[@]}" "${defs[@]}"; do
         case $file in
-        tests/unit/test_*.c | tests/fuzz/fuzz_*.c) grep -qE "(^|[[:space:]])${file%.c}([[:space:]]|$)" Makefile.am ;;
+        tests/unit/*.c | tests/fuzz/fuzz_*.c) grep -qE "(^|[[:space:]])${file%.c}(\\.c)?([[:space:]]|$)" Makefile.am ;;
         *) grep -qE "(^|[[:space:]/)])${file//./\\.}([[:space:]]|$)" Makefile.am ;;
         esac || report "Makefile.am: $file is not listed"
     done

@@ -87,6 +87,8 @@ def stage(directory):
         counts.failed.append(f"{name} (ended with {status})")
     elif status == 0 and not (counts.passed or counts.failed or counts.skipped):
         counts.passed.append(name)
+    counts.failed = [f"{name}/{ident}" for ident in counts.failed]
+    counts.skipped = [(f"{name}/{ident}", reason) for ident, reason in counts.skipped]
     return counts
 
 

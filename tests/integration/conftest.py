@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the integration tests: the look-alike, the agent, and the checks that every test gets for nothing:
 no secret anywhere it could be read later, no access key before its fence, no report of a sanitizer."""
+import fnmatch
 import os
 import sys
 
@@ -11,6 +12,9 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "cloud")]
 
 from agent import AGENTD, Agent, has_test_hooks  # noqa: E402
 from client import Cloud  # noqa: E402
+from moto_cloud import Moto  # noqa: E402
+
+ON_MOTO = os.environ.get("KMS_CLOUD") == "moto"
 
 
 def pytest_configure(config):
@@ -21,8 +25,18 @@ def pytest_configure(config):
         pytest.exit(f"{AGENTD} is missing: build first, and set KMS_BUILD_DIR to the build directory", 2)
 
 
+def moto_cannot():
+    """(pattern, reason) of moto_cannot.txt."""
+    with open(os.path.join(HERE, "moto_cannot.txt"), encoding="utf-8") as file:
+        return [line.split(None, 1) for line in file if line.strip() and not line.startswith("#")]
+
+
 def pytest_collection_modifyitems(items):
+    cannot = moto_cannot() if ON_MOTO else []
     for item in items:
+        for pattern, reason in cannot:
+            if fnmatch.fnmatchcase(item.name, pattern):
+                item.add_marker(pytest.mark.skip(reason=f"moto: {reason.strip()}"))
         if item.get_closest_marker("hooks") and not has_test_hooks():
             item.add_marker(pytest.mark.skip(reason="the build has no test hooks"))
         if item.get_closest_marker("root") and os.getuid() != 0:
@@ -51,7 +65,8 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(scope="session")
 def running_cloud():
-    with Cloud.start(python=os.environ.get("CLOUD_PYTHON", "/usr/bin/python3")) as cloud:
+    python = os.environ.get("CLOUD_PYTHON", "/usr/bin/python3")
+    with Moto.start() if ON_MOTO else Cloud.start(python=python) as cloud:
         yield cloud
 
 
