@@ -106,7 +106,7 @@ int call_open(struct call *call, const char *path, int64_t wait_ms, struct err *
     call->answer_len = 0;
     mp_writer_init(&call->writer, call->request, sizeof call->request);
     if (!*path || strlen(path) >= sizeof address.sun_path)
-        return err_set(err, KMS_EINVALID, "a socket path has 1 to %zu characters: %s",
+        return err_set(err, KMS_EUSAGE, "a socket path has 1 to %zu characters: %s",
                        sizeof address.sun_path - 1, path);
     memcpy(address.sun_path, path, strlen(path) + 1);
     for (;;) {

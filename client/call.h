@@ -31,7 +31,7 @@ struct call {
 /* Path of the socket: the option if given, else $KMS_AGENT_SOCKET if not empty, else the default. */
 const char *call_socket_path(const char *option);
 
-/* Connects; tries again for wait_ms while nobody listens. 0, KMS_ECONNECT or KMS_EINVALID. */
+/* Connects; tries again for wait_ms while nobody listens. 0, KMS_ECONNECT or KMS_EUSAGE. */
 int call_open(struct call *call, const char *path, int64_t wait_ms, struct err *err) KMS_MUST_CHECK;
 /* Closes and wipes requests and answers; fine on a closed call. */
 void call_close(struct call *call);

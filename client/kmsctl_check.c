@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/kmsctl.h"
+#include "client/kmsctl_agentd.h"
+
+int kmsctl_check(struct kmsctl *ctl, struct err *err)
+{
+    return kmsctl_agentd(ctl, "--check", err);
+}
