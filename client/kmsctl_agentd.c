@@ -4,6 +4,7 @@
 #include "client/kmsctl_print.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

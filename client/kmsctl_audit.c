@@ -5,6 +5,7 @@
 #include "client/report.h"
 #include "common/timefmt.h"
 
+#include <jansson.h>
 #include <time.h>
 
 static const struct field fields[] = {

@@ -4,6 +4,7 @@
 #include "client/kmsctl_print.h"
 #include "client/kmsctl_wire.h"
 
+#include <jansson.h>
 #include <string.h>
 
 const struct field kmsctl_credential_fields[] = {

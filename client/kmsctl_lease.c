@@ -3,6 +3,8 @@
 #include "client/kmsctl_print.h"
 #include "client/kmsctl_wire.h"
 
+#include <jansson.h>
+
 static const struct field fields[] = {
     {"lease", "lease_id", FIELD_TEXT},
     {"secret", "secret", FIELD_TEXT},

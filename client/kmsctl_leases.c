@@ -4,6 +4,8 @@
 #include "client/kmsctl_wire.h"
 #include "client/report.h"
 
+#include <jansson.h>
+
 static const struct field fields[] = {
     {"LEASE", "lease_id", FIELD_TEXT},  {"SECRET", "secret", FIELD_TEXT},
     {"STATE", "state", FIELD_STATE},    {"KEY", "access_key_id", FIELD_TEXT},

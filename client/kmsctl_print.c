@@ -5,6 +5,7 @@
 #include "common/timefmt.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

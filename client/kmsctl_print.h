@@ -5,7 +5,7 @@
 
 #include "client/kmsctl.h"
 
-#include <jansson.h>
+struct json_t; /* of jansson */
 
 enum field_kind {
     FIELD_TEXT,     /* as it is */
@@ -25,20 +25,20 @@ struct field {
 };
 
 /* The value as text in buf, "" if there is none. */
-void kmsctl_field_text(const struct kmsctl *ctl, const json_t *object, const struct field *field,
+void kmsctl_field_text(const struct kmsctl *ctl, const struct json_t *object, const struct field *field,
                        char *buf, size_t size);
 /* "47m12s": the two largest units. */
 void kmsctl_short_duration(int64_t ms, char *ret, size_t size);
 
 /* Each prints to standard output; 0 or a KMS_E… (writing failed, out of memory). */
-int kmsctl_print_json(const struct kmsctl *ctl, json_t *json, struct err *err) KMS_MUST_CHECK;
-int kmsctl_print_table(const struct kmsctl *ctl, const json_t *rows, const struct field *fields,
+int kmsctl_print_json(const struct kmsctl *ctl, struct json_t *json, struct err *err) KMS_MUST_CHECK;
+int kmsctl_print_table(const struct kmsctl *ctl, const struct json_t *rows, const struct field *fields,
                        struct err *err) KMS_MUST_CHECK;
 /* One line per field that has a value. */
-int kmsctl_print_object(const struct kmsctl *ctl, const json_t *object, const struct field *fields,
+int kmsctl_print_object(const struct kmsctl *ctl, const struct json_t *object, const struct field *fields,
                         struct err *err) KMS_MUST_CHECK;
 /* JSON if that was asked for, else the object. */
-int kmsctl_print_answer(const struct kmsctl *ctl, json_t *object, const struct field *fields,
+int kmsctl_print_answer(const struct kmsctl *ctl, struct json_t *object, const struct field *fields,
                         struct err *err) KMS_MUST_CHECK;
 /* Flushes standard output and tells whether all was written. */
 int kmsctl_print_flush(struct err *err) KMS_MUST_CHECK;

@@ -4,6 +4,8 @@
 #include "client/kmsctl_wire.h"
 #include "client/report.h"
 
+#include <jansson.h>
+
 #define NOT_READY 1
 
 /* For probes: nothing is printed when all is well, and every "no" is the same exit code. */

@@ -4,6 +4,8 @@
 #include "client/kmsctl_wire.h"
 #include "client/report.h"
 
+#include <jansson.h>
+
 static const struct field fields[] = {
     {"secrets", "secrets", FIELD_TEXT},
     {NULL, NULL, FIELD_TEXT},

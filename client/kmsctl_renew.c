@@ -4,6 +4,8 @@
 #include "client/kmsctl_print.h"
 #include "client/kmsctl_wire.h"
 
+#include <jansson.h>
+
 int kmsctl_renew(struct kmsctl *ctl, struct err *err)
 {
     json_auto_t *answer = NULL;

@@ -4,6 +4,8 @@
 #include "client/kmsctl_wire.h"
 #include "client/report.h"
 
+#include <jansson.h>
+
 #define ROUNDS_MAX 10000 /* of at most 256 leases each */
 
 static const struct field fields[] = {

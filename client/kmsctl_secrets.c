@@ -3,6 +3,8 @@
 #include "client/kmsctl_print.h"
 #include "client/kmsctl_wire.h"
 
+#include <jansson.h>
+
 static const struct field fields[] = {
     {"SECRET", "name", FIELD_TEXT},
     {"TYPE", "credential_type", FIELD_TEXT},

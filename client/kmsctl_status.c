@@ -3,6 +3,8 @@
 #include "client/kmsctl_print.h"
 #include "client/kmsctl_wire.h"
 
+#include <jansson.h>
+
 static const struct field status_fields[] = {
     {"version", "version", FIELD_TEXT},
     {"pid", "pid", FIELD_TEXT},

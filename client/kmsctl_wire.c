@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/kmsctl_wire.h"
 
+#include <jansson.h>
 #include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
