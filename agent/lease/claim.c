@@ -27,6 +27,7 @@ static void add_row(struct claim *claim, const struct lease *lease, enum due_act
         .id = lease->id,
         .action = action,
         .slow = lease->stuck,
+        .cleanup = lease->stage == REVOKE_CLEANUP || lease->stage == REVOKE_WAIT,
     };
 }
 

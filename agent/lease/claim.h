@@ -17,6 +17,7 @@ struct claim_row {
     enum due_action
         action; /* DUE_REVOKE or DUE_RENEW: what to do now; the rest was done in the transaction */
     bool slow;  /* a stuck lease */
+    bool cleanup; /* phase one is over: the key is dead */
 };
 
 struct claim {

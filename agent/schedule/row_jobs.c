@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schedule/row_jobs.h"
+
+#include "base/clock.h"
+#include "schedule/id_map.h"
+
+#include <stdlib.h>
+
+/* A job in being, made from a row. */
+struct row_job {
+    struct id_node node; /* revocations: in revoking */
+    struct row_job *prev, *next;
+    struct row_jobs *jobs;
+    enum row_class row_class;
+    bool renewal;
+    int64_t claimed_ms;
+};
+
+struct row_jobs {
+    struct row_jobs_options options;
+    struct row_queue queues[ROW_CLASS_COUNT];
+    unsigned running[ROW_CLASS_COUNT];
+    struct id_map revoking; /* leases that a job is being made or run for: a second one would do
+                               nothing new */
+    struct row_job *first;
+};
+
+struct row_jobs *row_jobs_new(const struct row_jobs_options *options)
+{
+    struct row_jobs *jobs = calloc(1, sizeof *jobs);
+
+    if (jobs != NULL)
+        jobs->options = *options;
+    return jobs;
+}
+
+void row_jobs_free(struct row_jobs *jobs)
+{
+    if (jobs != NULL && jobs->first == NULL)
+        free(jobs);
+}
+
+static struct row_job *row_job_new(struct row_jobs *jobs, const struct claim_row *row,
+                                   int64_t claimed_ms)
+{
+    struct row_job *row_job = calloc(1, sizeof *row_job);
+
+    if (row_job == NULL)
+        return NULL;
+    row_job->jobs = jobs;
+    row_job->row_class = row_class_of(row);
+    row_job->renewal = row->action == DUE_RENEW;
+    row_job->claimed_ms = claimed_ms;
+    row_job->next = jobs->first;
+    if (jobs->first != NULL)
+        jobs->first->prev = row_job;
+    jobs->first = row_job;
+    jobs->running[row_job->row_class]++;
+    if (!row_job->renewal)
+        id_map_add(&jobs->revoking, &row->id, &row_job->node);
+    return row_job;
+}
+
+static void row_job_free(struct row_job *row_job)
+{
+    struct row_jobs *jobs = row_job->jobs;
+
+    if (row_job->prev != NULL)
+        row_job->prev->next = row_job->next;
+    else
+        jobs->first = row_job->next;
+    if (row_job->next != NULL)
+        row_job->next->prev = row_job->prev;
+    jobs->running[row_job->row_class]--;
+    if (!row_job->renewal)
+        id_map_remove(&jobs->revoking, &row_job->node);
+    free(row_job);
+}
+
+/* The job is still whole here: what it found tells whether the lease's process matters any more. */
+static void on_ended(struct job *job, void *arg)
+{
+    struct row_job *row_job = arg;
+    struct row_jobs *jobs = row_job->jobs;
+    enum lease_state state = row_job->renewal ? QUEUE_OF(job, struct renew, job)->lease.state
+                                              : QUEUE_OF(job, struct revoke, job)->lease.state;
+
+    if (state == LEASE_REVOKING || state == LEASE_REVOKED)
+        jobs->options.lease_ended(&job->lease_id, jobs->options.arg);
+    row_job_free(row_job);
+}
+
+static void on_renewed(struct renew *renew, void *arg)
+{
+    struct row_jobs *jobs = arg;
+
+    jobs->options.hooks->renew_free(renew);
+}
+
+static void start_revoke(struct row_jobs *jobs, const struct claim_row *row,
+                         struct row_job *row_job)
+{
+    const struct schedule_hooks *hooks = jobs->options.hooks;
+    /* Without a callback: phase one is done in one stretch, and the job frees itself. */
+    struct revoke *revoke =
+        hooks->revoke_new(jobs->options.env, &row->id, REVOKE_NONE, NULL, NULL, NULL);
+
+    if (revoke != NULL && row->slow)
+        revoke->job.lane = LANE_BACKGROUND;
+    if (revoke != NULL && tasks_submit(jobs->options.tasks, &revoke->job, on_ended, row_job) == 0)
+        return;
+    if (revoke != NULL)
+        hooks->revoke_free(revoke);
+    row_job_free(row_job);
+}
+
+static void start_renew(struct row_jobs *jobs, const struct claim_row *row, struct row_job *row_job)
+{
+    const struct schedule_hooks *hooks = jobs->options.hooks;
+    struct renew *renew = hooks->renew_new(jobs->options.env, *jobs->options.config, &row->id, 0,
+                                           NULL, on_renewed, jobs);
+
+    if (renew != NULL && tasks_submit(jobs->options.tasks, &renew->job, on_ended, row_job) == 0)
+        return;
+    if (renew != NULL)
+        hooks->renew_free(renew);
+    row_job_free(row_job);
+}
+
+/* A row that cannot become a job now (the lease's queue is full, no memory) comes back through the
+ * due index. */
+static void start(struct row_jobs *jobs, const struct claim_row *row, int64_t claimed_ms)
+{
+    bool renewal = row->action == DUE_RENEW;
+    struct row_job *row_job;
+
+    if (!renewal && id_map_find(&jobs->revoking, &row->id) != NULL)
+        return;
+    row_job = row_job_new(jobs, row, claimed_ms);
+    if (row_job == NULL)
+        return;
+    if (renewal)
+        start_renew(jobs, row, row_job);
+    else
+        start_revoke(jobs, row, row_job);
+}
+
+void row_jobs_fill(struct row_jobs *jobs)
+{
+    int64_t now = clock_boot_ms(), claimed_ms;
+    struct claim_row row;
+
+    for (unsigned i = 0; i < ROW_CLASS_COUNT; i++)
+        while (jobs->running[i] < row_class_jobs(i) &&
+               row_queue_pop(&jobs->queues[i], now, &row, &claimed_ms))
+            start(jobs, &row, claimed_ms);
+}
+
+void row_jobs_add(struct row_jobs *jobs, const struct claim_row *rows, size_t count)
+{
+    int64_t now = clock_boot_ms();
+
+    for (size_t i = 0; i < count; i++)
+        (void)row_queue_push(&jobs->queues[row_class_of(&rows[i])], &rows[i], now);
+    row_jobs_fill(jobs);
+}
+
+bool row_jobs_hungry(const struct row_jobs *jobs)
+{
+    return jobs->queues[ROW_KEY].count == 0;
+}
+
+int64_t row_jobs_oldest_ms(const struct row_jobs *jobs)
+{
+    int64_t oldest_ms = 0, ms;
+
+    for (const struct row_job *row_job = jobs->first; row_job != NULL; row_job = row_job->next)
+        if (oldest_ms == 0 || row_job->claimed_ms < oldest_ms)
+            oldest_ms = row_job->claimed_ms;
+    for (unsigned i = 0; i < ROW_CLASS_COUNT; i++) {
+        ms = row_queue_oldest_ms(&jobs->queues[i]);
+        if (ms != 0 && (oldest_ms == 0 || ms < oldest_ms))
+            oldest_ms = ms;
+    }
+    return oldest_ms;
+}
+
+unsigned row_jobs_count(const struct row_jobs *jobs)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < ROW_CLASS_COUNT; i++)
+        count += jobs->running[i];
+    return count;
+}
