@@ -18,7 +18,7 @@ HIDDEN = {
     "NewPassword",
     "PrivateKey",
 }
-KEEP = 500_000  # entries; the oldest half is dropped above that
+KEEP = 300_000  # entries; the oldest half is dropped above that
 
 
 class CallLog:

@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -48,6 +49,7 @@ class Cloud:
                 yield cls(wait_for_info(info, process, timeout_s), process)
             finally:
                 process.terminate()
+                process.send_signal(signal.SIGCONT)
                 try:
                     process.wait(5)
                 except subprocess.TimeoutExpired:
@@ -148,6 +150,13 @@ class Cloud:
 
     def quotas(self, **settings):
         return self.request("POST", "quotas", settings)
+
+    def pause(self):
+        """The cloud stops answering, connections still open: a black hole."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self):
+        os.kill(self.pid, signal.SIGCONT)
 
     # the account
 

@@ -69,6 +69,7 @@ async def serve(options):
         },
     )
     gc.freeze()
+    gc.set_threshold(20000, 20, 50)  # full collections walk the whole log: rarely
     await stop.wait()
     server.close()
     for connection in list(app.connections):

@@ -3,7 +3,7 @@
 
 import pytest
 
-from helpers import Raw
+from cloud_helpers import Raw
 
 USER = (
     "The specified value for userName is invalid. It must contain only alphanumeric characters "

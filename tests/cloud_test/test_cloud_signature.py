@@ -6,7 +6,7 @@ import re
 import pytest
 from botocore.auth import SigV4Auth
 
-from helpers import Raw, keys_of, refused, user_with
+from cloud_helpers import Raw, keys_of, refused, user_with
 
 
 def test_good_signature(cloud):

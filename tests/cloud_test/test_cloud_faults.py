@@ -9,7 +9,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from helpers import Raw, document, allow, refused
+from cloud_helpers import Raw, document, allow, refused
 
 GONE = (ConnectionError, http.client.HTTPException)
 

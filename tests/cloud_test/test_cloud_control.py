@@ -11,7 +11,7 @@ import time
 import pytest
 
 from client import HERE, Cloud, CloudError
-from helpers import Raw, allow, deny, document, refused, user_with
+from cloud_helpers import Raw, allow, deny, document, refused, user_with
 
 AGENT = [{"Key": "kms-agent-id", "Value": "web-7"}]
 

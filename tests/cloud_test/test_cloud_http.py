@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from helpers import Raw
+from cloud_helpers import Raw
 
 
 def wire(request):

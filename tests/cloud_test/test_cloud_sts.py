@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from helpers import allow, deny, document, refused, trust, user_with
+from cloud_helpers import allow, deny, document, refused, trust, user_with
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
@@ -300,7 +300,7 @@ def test_session_token_follows_the_users_policies(cloud, aws, role, iam):
 
 
 def test_mfa_session_may_call_iam(cloud, aws, iam):
-    from test_delete_conflict import add_mfa, totp
+    from test_cloud_delete_conflict import add_mfa, totp
 
     keys = user_with(
         cloud, allow("iam:*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}})

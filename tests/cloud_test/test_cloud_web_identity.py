@@ -8,7 +8,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from helpers import allow, document, refused, trust
+from cloud_helpers import allow, document, refused, trust
 
 ISSUER = "https://oidc.example.com/id/1"
 

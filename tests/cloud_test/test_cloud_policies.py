@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from helpers import allow, deny, document, keys_of, refused, user_with
+from cloud_helpers import allow, deny, document, keys_of, refused, user_with
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from helpers import allow, document, refused, trust
+from cloud_helpers import allow, document, refused, trust
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cloud"))
 from iam_logins import totp  # noqa: E402

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from helpers import document, allow, keys_of, refused, user_with
+from cloud_helpers import document, allow, keys_of, refused, user_with
 
 
 def test_create_and_get(cloud, iam):

@@ -3,13 +3,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
 
 from client import AWS
-from helpers import document, allow
+from cloud_helpers import document, allow
 
 CLI = next(
     (path for path in ("/usr/bin/aws", shutil.which("aws") or "") if os.path.exists(path)), None
@@ -86,3 +87,42 @@ def test_sessions_and_pages(cloud):
         "AWS_SESSION_TOKEN": keys["SessionToken"],
     }
     assert run(cloud, "sts", "get-caller-identity", env=env)["Arn"] == cloud.management["user_arn"]
+
+
+def curl(cloud, form, service, region, keys, *more):
+    command = [
+        "curl",
+        "-sS",
+        "--aws-sigv4",
+        f"aws:amz:{region}:{service}",
+        "--user",
+        ":".join(keys),
+    ]
+    result = subprocess.run(
+        [*command, cloud.url + "/", "-d", form, *more], capture_output=True, text=True, timeout=30
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl: apt install curl")
+def test_libcurls_signature(cloud):
+    """What kms-agentd signs with: IAM and STS, with and without a session token."""
+    keys = (cloud.management["access_key_id"], cloud.management["secret_access_key"])
+    tag = "Tags.member.1.Key=a%20b&Tags.member.1.Value=%C3%BC%2B~%2F"
+    form = f"Action=CreateUser&Version=2010-05-08&UserName=bob&Path=%2Fkms%2F&{tag}"
+    assert "<Value>" not in curl(cloud, form, "iam", "us-east-1", keys) and cloud.users() == {}
+    form = form.replace("~", "")
+    assert "<UserName>bob</UserName>" in curl(cloud, form, "iam", "us-east-1", keys)
+    assert cloud.users()["bob"]["tags"] == {"a b": "ü+/"}
+    answer = curl(cloud, "Action=GetSessionToken&Version=2011-06-15", "sts", "eu-west-1", keys)
+
+    def part(name):
+        return re.search(f"<{name}>([^<]*)</{name}>", answer).group(1)
+
+    session = (part("AccessKeyId"), part("SecretAccessKey"))
+    form = "Action=GetCallerIdentity&Version=2011-06-15"
+    token = "X-Amz-Security-Token: " + part("SessionToken")
+    answer = curl(cloud, form, "sts", "eu-west-1", session, "-H", token)
+    assert cloud.management["user_arn"] in answer
+    assert "SignatureDoesNotMatch" in curl(cloud, form, "sts", "eu-west-1", (keys[0], "wrong"))
