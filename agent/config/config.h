@@ -65,6 +65,7 @@ struct agent_config {
     bool allow_volatile_store;
     uint32_t max_connections, max_connections_per_uid, max_leases_per_uid;
     double mint_rate_per_uid;           /* IAM-user mints a second for one uid, burst ten times that */
+    char *iam_endpoint, *sts_endpoint, *imds_endpoint, *ca_file;  /* defaults of every secret (already in them), or NULL */
 };
 
 struct config {

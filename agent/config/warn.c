@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/warn.h"
+
+#include "config/value_format.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MANAGED_POLICIES_DEFAULT 10 /* AWS's quota unless it was raised */
+
+static int warn(struct config *config, const char *format, ...) KMS_PRINTF(2, 3);
+
+static int warn(struct config *config, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    return string_list_add(&config->warnings, text);
+}
+
+static bool sessions_of_own_key(const struct secret_config *secret)
+{
+    return secret->recipe.method == SECRET_ACCESS_KEY && secret->recipe.type == CREDENTIAL_SESSION;
+}
+
+/* Another secret that mints with the same key. */
+static const struct secret_config *same_key(const struct config *config,
+                                            const struct secret_config *secret)
+{
+    for (size_t i = 0; i < config->secret_count; i++) {
+        const struct secret_config *other = &config->secrets[i];
+
+        if (other != secret && !sessions_of_own_key(other) &&
+            strcmp(other->recipe.access_key_id, secret->recipe.access_key_id) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+static int secret_warn(struct config *config, const struct secret_config *secret)
+{
+    const struct secret_config *other =
+        sessions_of_own_key(secret) ? same_key(config, secret) : NULL;
+    int rc = 0;
+
+    if (other != NULL)
+        rc = warn(config,
+                  "secret \"%s\": its temporary credentials inherit the reach of its key, which "
+                  "also manages secret "
+                  "\"%s\"",
+                  secret->name, other->name);
+    if (rc == 0 && secret->allow.count == 0)
+        rc = warn(config, "secret \"%s\": allow is empty, nobody may have it", secret->name);
+    if (rc == 0 && secret->policy_arns.count > MANAGED_POLICIES_DEFAULT)
+        rc = warn(config, "secret \"%s\": more than 10 policy_arns need a raised quota at AWS",
+                  secret->name);
+    if (rc == 0 && strncmp(secret->recipe.access_key_id, "ASIA", 4) == 0)
+        rc = warn(config, "secret \"%s\": access_key_id is that of a session, which ends",
+                  secret->name);
+    return rc;
+}
+
+int warn_collect(struct config *config)
+{
+    for (size_t i = 0; i < config->secret_count; i++) {
+        int rc = secret_warn(config, &config->secrets[i]);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
