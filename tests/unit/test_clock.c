@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/random.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define NOW_MS 1767323045000LL /* a whole second */
+
+static int64_t wall_ms = NOW_MS, boot_ms = 5000;
+
+static int64_t fake_wall(void *arg)
+{
+    (void)arg;
+    return wall_ms;
+}
+
+static int64_t fake_boot(void *arg)
+{
+    (void)arg;
+    return boot_ms;
+}
+
+static const struct clock_source fake = {fake_wall, fake_boot, NULL};
+
+static int set_up(void **state)
+{
+    (void)state;
+    wall_ms = NOW_MS;
+    clock_set_source(&fake);
+    clock_void_offset();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    clock_set_source(NULL);
+    clock_void_offset();
+    return 0;
+}
+
+static void offset_is_learned_and_forgotten(void **state)
+{
+    int64_t offset = -1;
+
+    (void)state;
+    assert_false(clock_offset(&offset));
+    assert_int_equal(offset, -1);
+    assert_int_equal(clock_aws_ms(), NOW_MS);
+    /* Sent at 0, answered at 200 ms: the Date is the middle of both, and the middle of its second.
+     */
+    clock_observe_aws(NOW_MS + 10000, NOW_MS, NOW_MS + 200);
+    assert_true(clock_offset(&offset));
+    assert_int_equal(offset, 10000 + 500 - 100);
+    assert_int_equal(clock_aws_ms(), NOW_MS + 10400);
+    clock_void_offset();
+    assert_false(clock_offset(NULL));
+    assert_int_equal(clock_aws_ms(), NOW_MS);
+}
+
+static void time_does_not_tremble(void **state)
+{
+    int64_t first, offset;
+
+    (void)state;
+    clock_observe_aws(NOW_MS, NOW_MS + 500, NOW_MS + 500); /* a perfect clock: 0 */
+    assert_true(clock_offset(&first));
+    assert_int_equal(first, 0);
+    for (int64_t at = 0; at < 1000; at += 100) { /* any moment of the second says the same second */
+        clock_observe_aws(NOW_MS, NOW_MS + at, NOW_MS + at);
+        assert_true(clock_offset(&offset));
+        assert_int_equal(offset, first);
+    }
+    clock_observe_aws(NOW_MS + 2000, NOW_MS + 500, NOW_MS + 500);
+    assert_true(clock_offset(&offset));
+    assert_int_equal(offset, 2000);
+}
+
+static void impossible_observations_are_dropped(void **state)
+{
+    (void)state;
+    clock_observe_aws(0, NOW_MS, NOW_MS + 10);
+    clock_observe_aws(NOW_MS, NOW_MS, NOW_MS - 1);     /* the clock was set back meanwhile */
+    clock_observe_aws(NOW_MS, NOW_MS, NOW_MS + 70000); /* or ahead */
+    assert_false(clock_offset(NULL));
+}
+
+static void kernel_clocks(void **state)
+{
+    int64_t boot;
+
+    (void)state;
+    clock_set_source(NULL);
+    boot = clock_boot_ms();
+    assert_true(boot > 0);
+    assert_true(clock_boot_ms() >= boot);
+    assert_true(clock_wall_ms() > NOW_MS - 86400000LL * 3650);
+}
+
+#ifdef KMS_TEST_HOOKS
+static void wall_time_is_shifted_by_the_file(void **state)
+{
+    char path[] = "/tmp/kms-test-clock-XXXXXX";
+    int fd = mkstemp(path);
+    int64_t shift = 3600000, before, after;
+
+    (void)state;
+    assert_true(fd >= 0);
+    clock_set_source(NULL);
+    assert_int_equal(pwrite(fd, &shift, sizeof(shift), 0), (ssize_t)sizeof(shift));
+    setenv("KMS_TEST_CLOCK", path, 1);
+    before = clock_wall_ms();
+    clock_init();
+    after = clock_wall_ms();
+    assert_true(after - before >= 3600000 && after - before < 3605000);
+    shift = 7200000;
+    assert_int_equal(pwrite(fd, &shift, sizeof(shift), 0), (ssize_t)sizeof(shift));
+    assert_true(clock_wall_ms() - before >= 7200000); /* seen without a further call */
+    shift = 0;
+    assert_int_equal(pwrite(fd, &shift, sizeof(shift), 0), (ssize_t)sizeof(shift));
+    close(fd);
+    unlink(path);
+}
+#endif
+
+static void fill_pattern(void *buf, size_t len, void *arg)
+{
+    unsigned char *next = arg;
+
+    memset(buf, *next, len);
+    (*next)++;
+}
+
+static void random_seam(void **state)
+{
+    unsigned char next = 0xff, bytes[4];
+    struct uuid id;
+
+    (void)state;
+    assert_int_equal(random_below(0), 0);
+    assert_int_equal(random_below(1), 0);
+    for (int i = 0; i < 1000; i++)
+        assert_true(random_below(7) < 7);
+    random_set_source(fill_pattern, &next);
+    /* 0xff… lies in the biased tail of 10 and is drawn again. */
+    assert_int_equal(random_below(10), 0);
+    next = 9;
+    random_bytes(bytes, sizeof(bytes));
+    assert_int_equal(bytes[3], 9);
+    id = random_uuid7();
+    random_set_source(NULL, NULL);
+    /* 48 bits of wall time come first. */
+    assert_int_equal((int64_t)id.bytes[0] << 40 | (int64_t)id.bytes[1] << 32 |
+                         (int64_t)id.bytes[2] << 24 | (int64_t)id.bytes[3] << 16 |
+                         (int64_t)id.bytes[4] << 8 | (int64_t)id.bytes[5],
+                     NOW_MS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(offset_is_learned_and_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(time_does_not_tremble, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(impossible_observations_are_dropped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(kernel_clocks, set_up, tear_down),
+#ifdef KMS_TEST_HOOKS
+        cmocka_unit_test_setup_teardown(wall_time_is_shifted_by_the_file, set_up, tear_down),
+#endif
+        cmocka_unit_test_setup_teardown(random_seam, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
