@@ -155,6 +155,10 @@ class Cloud:
         """The cloud stops answering, connections still open: a black hole."""
         os.kill(self.pid, signal.SIGSTOP)
 
+    def away(self, seconds):
+        """Every connection is reset and new ones are refused, the control API too, for a while."""
+        self.request("POST", "away", {"seconds": seconds})
+
     def resume(self):
         os.kill(self.pid, signal.SIGCONT)
 

@@ -38,42 +38,68 @@ def die_with_parent():
         sys.exit(0)
 
 
+class Listener:
+    """The listening socket; it can be away for a while, so that connections are refused."""
+
+    def __init__(self, app, port, context):
+        self.app, self.port, self.context, self.server = app, port, context, None
+
+    async def open(self):
+        self.server = await asyncio.get_running_loop().create_server(
+            self.app.new_connection, "127.0.0.1", self.port, ssl=self.context, backlog=1024
+        )
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    def close(self):
+        self.server.close()
+        for connection in list(self.app.connections):
+            connection.transport.abort()
+
+    def away(self, seconds):
+        """Closes everything (the answer to this request first) and is back after so many seconds."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self.close)
+        loop.call_later(seconds, lambda: loop.create_task(self.open()))
+
+
+def tls_context(options):
+    if not options.tls_cert:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.tls_cert, options.tls_key)
+    return context
+
+
+def describe(account, listener):
+    key_id, secret = account.management_key
+    return {
+        "port": listener.port,
+        "url": f"http{'s' if listener.context else ''}://127.0.0.1:{listener.port}",
+        "account_id": account.account_id,
+        "management": {
+            "access_key_id": key_id,
+            "secret_access_key": secret,
+            "user_arn": account.management.arn(account),
+        },
+        "pid": os.getpid(),
+    }
+
+
 async def serve(options):
     loop = asyncio.get_running_loop()
     account = Account(options.account_id, options.partition)
-    context = None
-    if options.tls_cert:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(options.tls_cert, options.tls_key)
+    context = tls_context(options)
     app = App(account, tls=context is not None)
-    server = await loop.create_server(
-        app.new_connection, "127.0.0.1", options.port, ssl=context, backlog=1024
-    )
+    listener = app.listener = Listener(app, options.port, context)
+    await listener.open()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    port = server.sockets[0].getsockname()[1]
-    key_id, secret = account.management_key
-    write_info(
-        options.info,
-        {
-            "port": port,
-            "url": f"http{'s' if context else ''}://127.0.0.1:{port}",
-            "account_id": account.account_id,
-            "management": {
-                "access_key_id": key_id,
-                "secret_access_key": secret,
-                "user_arn": account.management.arn(account),
-            },
-            "pid": os.getpid(),
-        },
-    )
+    write_info(options.info, describe(account, listener))
     gc.freeze()
     gc.set_threshold(20000, 20, 50)  # full collections walk the whole log: rarely
     await stop.wait()
-    server.close()
-    for connection in list(app.connections):
-        connection.transport.abort()
+    listener.close()
 
 
 def main():

@@ -129,6 +129,11 @@ class Control:
     def get_lag(self, query):
         return self.account.lag
 
+    def post_away(self, body):
+        """Connections are refused for a while."""
+        known(body, "seconds")
+        self.app.listener.away(float(body["seconds"]))
+
     def post_throttle(self, body):
         known(body, "rate", "burst", "service")
         self.app.buckets[body.get("service", "iam")].set(

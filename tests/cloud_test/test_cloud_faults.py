@@ -201,6 +201,29 @@ def test_wrong_fault_is_refused(cloud):
             cloud.request("POST", "faults", {"faults": [spec]})
 
 
+def test_away(cloud):
+    port = cloud.port
+    cloud.away(0.4)
+    time.sleep(0.1)
+    with pytest.raises(ConnectionRefusedError):
+        http.client.HTTPConnection("127.0.0.1", port, timeout=5).connect()
+    time.sleep(0.6)
+    assert Raw(cloud, "GetUser").send().status == 200
+
+
+def test_pause_is_a_black_hole(cloud):
+    cloud.pause()
+    try:
+        request = Raw(cloud, "GetUser")
+        connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=0.3)
+        connection.request("POST", "/", request.body, request.headers)
+        with pytest.raises(TimeoutError):
+            connection.getresponse()
+    finally:
+        cloud.resume()
+    assert Raw(cloud, "GetUser").send().status == 200
+
+
 def test_throttle(cloud):
     cloud.throttle(rate=0.001, burst=3)
     answers = [Raw(cloud, "GetUser").send() for _ in range(5)]
