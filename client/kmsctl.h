@@ -20,6 +20,7 @@ struct kmsctl {
     int64_t ttl_s;                                       /* -1: not given */
     uint64_t limit;
     bool json, show, all, keep;
+    bool everyone; /* a list of what is not only this peer's own */
     bool hide; /* secrets must not be printed: a terminal without --show */
     int argc;  /* the verb's own arguments, options taken out */
     char **argv;

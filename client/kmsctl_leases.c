@@ -17,15 +17,18 @@ static const struct field fields[] = {
 static void params(struct kmsctl *ctl)
 {
     call_put_text(ctl->call, "secret", ctl->secret);
-    call_put_text(ctl->call, "state", ctl->state);
-    if (ctl->all)
+    call_put_text(ctl->call, "state", ctl->state ? ctl->state : ctl->all ? "any" : NULL);
+    if (ctl->everyone)
         call_put_bool(ctl->call, "all", true);
 }
 
 int kmsctl_leases(struct kmsctl *ctl, struct err *err)
 {
     json_auto_t *answer = NULL;
-    int rc = kmsctl_run_list(ctl, METHOD_LEASE_LIST, params, "leases", &answer, err);
+    int rc = kmsctl_is_admin(ctl, &ctl->everyone, err);
+
+    if (rc == 0)
+        rc = kmsctl_run_list(ctl, METHOD_LEASE_LIST, params, "leases", &answer, err);
 
     if (rc)
         return rc;

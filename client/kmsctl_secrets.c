@@ -20,10 +20,15 @@ static const struct field fields[] = {
 int kmsctl_secrets(struct kmsctl *ctl, struct err *err)
 {
     json_auto_t *answer = NULL;
-    int rc = kmsctl_begin(ctl, METHOD_SECRET_LIST, err);
+    int rc = kmsctl_is_admin(ctl, &ctl->everyone, err);
 
     if (rc == 0)
-        rc = kmsctl_run(ctl, &answer, err);
+        rc = kmsctl_begin(ctl, METHOD_SECRET_LIST, err);
+    if (rc)
+        return rc;
+    if (ctl->everyone)
+        call_put_bool(ctl->call, "all", true);
+    rc = kmsctl_run(ctl, &answer, err);
     if (rc)
         return rc;
     if (ctl->json)

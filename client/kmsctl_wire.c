@@ -134,6 +134,18 @@ int kmsctl_run(struct kmsctl *ctl, json_t **ret, struct err *err)
     return 0;
 }
 
+int kmsctl_is_admin(struct kmsctl *ctl, bool *ret, struct err *err)
+{
+    json_auto_t *status = NULL;
+    int rc = kmsctl_begin(ctl, METHOD_AGENT_STATUS, err);
+
+    if (rc == 0)
+        rc = kmsctl_run(ctl, &status, err);
+    if (rc == 0)
+        *ret = json_object_get(status, "management") != NULL;
+    return rc;
+}
+
 /* One page: appends its rows and keeps its cursor in *ret_cursor ("" at the end). */
 static int run_page(struct kmsctl *ctl, const char *rows_key, json_t *rows, char *ret_cursor,
                     size_t size, struct err *err)

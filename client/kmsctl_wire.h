@@ -15,6 +15,8 @@ struct json_t *kmsctl_wire_decode(struct mp_cursor value);
 int kmsctl_begin(struct kmsctl *ctl, enum kms_method method, struct err *err) KMS_MUST_CHECK;
 /* Runs the request. *ret is a new reference to a JSON object. */
 int kmsctl_run(struct kmsctl *ctl, struct json_t **ret, struct err *err) KMS_MUST_CHECK;
+/* Whether this peer is an administrator: the agent tells only them of management identities. */
+int kmsctl_is_admin(struct kmsctl *ctl, bool *ret, struct err *err) KMS_MUST_CHECK;
 /* Runs a list method page by page until ctl->limit rows: `begin` puts the parameters but limit and cursor.
  * *ret is an object with all rows under `rows_key` (and "cursor", where the limit cut the list short). */
 typedef void kmsctl_params_fn(struct kmsctl *ctl);
