@@ -148,7 +148,11 @@ class Agent:
             file.write(text)
 
     def write_config(self):
+        """agent.conf and one drop-in for each secret; drop-ins of secrets that are no more go away."""
         self.write_file("agent.conf", group("agent", self.options))
+        for name in os.listdir(f"{self.path}/secrets.d"):
+            if name.endswith(".conf") and name.removesuffix(".conf") not in self.secrets:
+                os.unlink(f"{self.path}/secrets.d/{name}")
         for name, settings in self.secrets.items():
             self.write_file(f"secrets.d/{name}.conf", "secret: {\n" + group(name, settings) + "};\n")
 

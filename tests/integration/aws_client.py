@@ -12,7 +12,9 @@ _session.set_config_variable("credentials_file", "/dev/null")
 
 def client(cloud, service, credential):
     """credential: an answer of lease.issue, or anything with its key fields."""
-    return _session.create_client(service, region_name="eu-west-1", endpoint_url=cloud.url, config=ONE_TRY,
+    # IAM is a global service: its requests are signed for us-east-1.
+    region = "us-east-1" if service == "iam" else "eu-west-1"
+    return _session.create_client(service, region_name=region, endpoint_url=cloud.url, config=ONE_TRY,
                                   aws_access_key_id=credential["access_key_id"],
                                   aws_secret_access_key=credential["secret_access_key"],
                                   aws_session_token=credential.get("session_token"))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One clear error each, and the agent goes on."""
+import glob
 import json
 import os
 import struct
@@ -166,8 +167,9 @@ def test_seventeenth_request_is_busy(agent):
 
 
 def check(agent):
-    """kms-agentd --check: the exit status and what it says."""
-    result = run([AGENTD, "--check", agent.config], clean_env(CREDENTIALS_DIRECTORY=f"{agent.path}/credentials"))
+    """kms-agentd --check of all its files: the exit status and what it says."""
+    files = [agent.config, *sorted(glob.glob(f"{agent.path}/secrets.d/*.conf"))]
+    result = run([AGENTD, "--check", *files], clean_env(CREDENTIALS_DIRECTORY=f"{agent.path}/credentials"))
     return result.returncode, result.stdout + result.stderr
 
 

@@ -16,7 +16,7 @@ from cli import agent_env, kms_exec, kms_exec_start, run
 
 PRINT_ENV = ["/usr/bin/env", "-0"]
 # Names that would make an SDK use another credential than the one of the lease (or none).
-REMOVED = ["AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_FILE", "AWS_SDK_LOAD_CONFIG",
+REMOVED = ["AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
            "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
            "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"]
@@ -122,7 +122,7 @@ def test_secret_from_the_environment(agent):
 def test_only_secret_needs_no_name(make_agent):
     agent = make_agent(start=False)
     del agent.secrets["session"]
-    os.unlink(f"{agent.path}/secrets.d/session.conf") if os.path.exists(f"{agent.path}/secrets.d/session.conf") else None
+    agent.write_config()
     agent.start()
     assert kms_exec(agent, "true").returncode == 0
 

@@ -21,7 +21,7 @@ def test_status(agent):
 def test_secrets(agent):
     result = kmsctl(agent, "secrets")
     assert "app" in result.stdout and "session" in result.stdout and "iam-user" in result.stdout
-    names = [secret["secret"] for secret in kmsctl_json(agent, "secrets")["secrets"]]
+    names = [secret["name"] for secret in kmsctl_json(agent, "secrets")["secrets"]]
     assert names == ["app", "session"]
 
 
@@ -87,7 +87,7 @@ def test_reload(agent):
     agent.write_config()
     result = kmsctl(agent, "reload")
     assert result.returncode == 0, result.stderr
-    assert "more" in [secret["secret"] for secret in kmsctl_json(agent, "secrets")["secrets"]]
+    assert "more" in [secret["name"] for secret in kmsctl_json(agent, "secrets")["secrets"]]
     agent.write_file("secrets.d/more.conf", "secret: { more: { nonsense = 1; }; };\n")
     result = kmsctl(agent, "reload")
     assert result.returncode != 0 and "more.conf:1" in result.stderr

@@ -117,15 +117,14 @@ def test_session(agent, rpc):
 def test_session_shorter_than_aws_allows(agent, rpc):
     with pytest.raises(RpcError) as caught:
         rpc.call("lease.issue", secret="session", ttl_s=60)
-    assert caught.value.code == "invalid_ttl" and "900" in caught.value.message
+    assert caught.value.code == "invalid_ttl" and "15m" in caught.value.message
 
 
 def test_ttl_above_the_maximum_names_both(agent, rpc):
     with pytest.raises(RpcError) as caught:
         rpc.call("lease.issue", secret="app", ttl_s=86401)
     assert caught.value.code == "invalid_ttl"
-    text = caught.value.message + (caught.value.hint or "")
-    assert "86401" in text or "24h0m1s" in text or "24h" in text
+    assert "1d1s" in caught.value.message and "max_ttl of 1d" in caught.value.message
     assert agent.cloud.users() == {}
 
 
@@ -155,6 +154,7 @@ def test_list_pages(agent, rpc):
 
 def test_restart_keeps_leases(agent):
     lease = agent.call("lease.issue", secret="app", ttl_s=600)
+    time.sleep(0.5)  # `delivered` is written after the reply; a lease without it is revoked at the start
     agent.kill()
     agent.start()
     found = agent.call("lease.get", lease_id=lease["lease_id"])
