@@ -93,7 +93,7 @@ static uint64_t room_of(struct space *space, const struct space_figures *figures
 
 bool space_allows(struct space *space, const struct space_figures *figures)
 {
-    return room_of(space, figures) > space->reserve;
+    return room_of(space, figures) >= space->reserve + SPACE_STEP;
 }
 
 /* Allocates want bytes beyond the last page; true when they are there. */
@@ -137,7 +137,9 @@ void space_watch(struct space *space, bool force)
 {
     int64_t now_ms = clock_boot_ms();
 
-    if (!force && space->commits < SPACE_WATCH_COMMITS &&
+    bool scarce = space->room < 4 * space->reserve;
+
+    if (!force && space->commits < (scarce ? 1 : SPACE_WATCH_COMMITS) &&
         now_ms - space->measured_ms < SPACE_WATCH_MS)
         return;
     if (space_measure(space->env, &space->figures) != 0)
@@ -146,6 +148,7 @@ void space_watch(struct space *space, bool force)
     (void)space_measure(space->env, &space->figures);
     space->room = room_of(space, &space->figures);
     space->measured_ms = now_ms;
+    space->claimed = 0;
     space->commits = 0;
 }
 
@@ -164,6 +167,8 @@ void space_init(struct space *space, const struct env *env, uint64_t reserve_byt
             space->reserve = SPACE_RESERVE_MAX;
         if (space->reserve < SPACE_RESERVE_MIN)
             space->reserve = SPACE_RESERVE_MIN;
+        if (space->reserve > info.me_mapsize / 4)
+            space->reserve = info.me_mapsize / 4;
     }
     space_watch(space, true);
 }
@@ -175,11 +180,12 @@ void space_note_commit(struct space *space)
 
 bool space_claim(struct space *space, size_t bytes)
 {
+    bool fits = space->room >= space->reserve + SPACE_STEP + space->claimed;
+
     /* Twice: pages are about two thirds full, and each new row has its rows in the derived tables.
      */
-    uint64_t cost = 2 * (uint64_t)bytes;
-    bool fits = space->room >= cost && space->room - cost >= space->reserve;
-
-    space->room = space->room > cost ? space->room - cost : 0;
+    space->claimed += 2 * (uint64_t)bytes;
+    if (!fits)
+        space->commits = SPACE_WATCH_COMMITS; /* look again before the next batch */
     return fits;
 }

@@ -14,12 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SPACE_RESERVE_MAX                                                                          \
-    (UINT64_C(64) << 20) /* the default: this or 1/16 of the map, the smaller */
-#define SPACE_RESERVE_MIN                                                                          \
-    (UINT64_C(512) << 10)      /* but at least this: some 30 commits with a pinned reader */
-#define SPACE_WATCH_MS 1000    /* figures are used no longer than this … */
-#define SPACE_WATCH_COMMITS 64 /* … or this many commits */
+/* The default reserve: 1/16 of the map within these bounds, and at most a quarter. Beside a pinned
+ * reader a commit takes about 12 pages for good, so the smaller one is worth some 20 commits, the
+ * larger one more than 1,000. */
+#define SPACE_RESERVE_MIN (UINT64_C(1) << 20)
+#define SPACE_RESERVE_MAX (UINT64_C(64) << 20)
+#define SPACE_STEP (UINT64_C(64) << 10) /* for one row: issuing stops that far before it */
+#define SPACE_WATCH_MS 1000             /* figures are used no longer than this … */
+#define SPACE_WATCH_COMMITS 64          /* … or this many commits, or one when little is left */
 
 struct space_figures {
     uint64_t map_bytes;        /* size of the map */
@@ -33,10 +35,11 @@ struct space_figures {
 struct space {
     const struct env *env;
     uint64_t reserve;
-    uint64_t room; /* bytes that can be written, at the last measurement, less claims since */
+    uint64_t room;                       /* bytes that can be written, at the last measurement */
+    uint64_t claimed;                    /* by operations since then */
     atomic_uint_least64_t allocated_end; /* of the data file: blocks up to here are ours */
     bool preallocate;                    /* the file system can */
-    int64_t measured_ms;                 /* boot time; INT64_MIN: never */
+    int64_t measured_ms;                 /* boot time */
     unsigned commits;                    /* since then */
     struct space_figures figures;
 };
@@ -48,8 +51,7 @@ void space_init(struct space *space, const struct env *env, uint64_t reserve_byt
 void space_watch(struct space *space, bool force);
 /* After each commit. */
 void space_note_commit(struct space *space);
-/* Takes about bytes (an operation will add them) from the room; false if that would reach into the
- * reserve. */
+/* An operation will add about bytes; false: only the reserve is left. */
 bool space_claim(struct space *space, size_t bytes);
 /* Figures as of now, by a short read transaction. Any thread; 0 or an LMDB result. */
 int space_measure(const struct env *env, struct space_figures *ret);

@@ -28,7 +28,7 @@ struct store_options {
     uint64_t map_size;            /* bytes */
     bool allow_volatile;          /* accept tmpfs and overlay */
     uint64_t reserve_bytes;       /* free space kept for revocations (space.h): non-urgent ops that add a lease or an
-                                     audit line fail with KMS_ESTOREFULL before it; 0: 1/16 of the map, 512 KiB … 64 MiB */
+                                     audit line fail with KMS_ESTOREFULL before it; 0: 1/16 of the map, 1 … 64 MiB */
     void (*on_fatal)(const struct err *err, void *arg);  /* writer thread; NULL: abort() */
     void *arg;
     /* test seam: called before each commit that changes something (numbered from 1); non-zero is that commit's result
