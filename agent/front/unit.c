@@ -151,6 +151,7 @@ int unit_of_process(int32_t pid, int pidfd, char *ret, size_t size)
     uint64_t id;
     int rc;
 
+    ret[0] = '\0';
     if (pid <= 0 || pidfd_has_ended(pidfd))
         return -1;
     rc = cgroup_id_of_pidfd(pidfd, &id);
@@ -161,7 +162,7 @@ int unit_of_process(int32_t pid, int pidfd, char *ret, size_t size)
     /* The pid belonged to this process all along only if it lives still. */
     if (rc == 0 && pidfd_has_ended(pidfd))
         rc = -1;
-    if (rc != 0 && size > 0)
+    if (rc != 0)
         ret[0] = '\0';
     return rc;
 }
