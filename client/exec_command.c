@@ -42,8 +42,6 @@ static int search(const char *command, const char *path, try_fn *try, void *arg)
         return ENOENT;
     if (strchr(command, '/'))
         return try(command, arg);
-    if (command_len > NAME_MAX)
-        return ENAMETOOLONG;
     for (const char *p = path ? path : DEFAULT_PATH;;) {
         size_t len = strcspn(p, ":");
 
