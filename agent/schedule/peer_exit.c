@@ -211,6 +211,13 @@ bool peer_exit_bound(const struct peer_exit *peers, const struct uuid *lease_id)
     return id_map_find(&peers->watches, lease_id) != NULL;
 }
 
+bool peer_exit_lives(const struct peer_exit *peers, const struct uuid *lease_id)
+{
+    struct id_node *node = id_map_find(&peers->watches, lease_id);
+
+    return node != NULL && QUEUE_OF(node, struct watch, node)->pidfd >= 0;
+}
+
 struct listing {
     struct uuid *ids;
     size_t size, count;

@@ -29,6 +29,8 @@ int peer_exit_gone(struct peer_exit *peers, const struct uuid *lease_id,
                    struct err *err) KMS_MUST_CHECK;
 /* The lease has ended: its process does not matter any more. Fine for leases that are not bound. */
 void peer_exit_unbind(struct peer_exit *peers, const struct uuid *lease_id);
+/* Watched and not known to have exited. */
+bool peer_exit_lives(const struct peer_exit *peers, const struct uuid *lease_id);
 bool peer_exit_bound(const struct peer_exit *peers, const struct uuid *lease_id);
 /* Bound leases whose process is not known to be gone, into ids (size *ret_count from
  * peer_exit_count()). */

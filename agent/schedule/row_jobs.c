@@ -134,6 +134,10 @@ static void start(struct row_jobs *jobs, const struct claim_row *row, int64_t cl
     bool renewal = row->action == DUE_RENEW;
     struct row_job *row_job;
 
+    /* Not watched (yet): the row comes back, and a lease whose process cannot be found again lives
+     * to its end. */
+    if (renewal && !jobs->options.process_lives(&row->id, jobs->options.arg))
+        return;
     if (!renewal && id_map_find(&jobs->revoking, &row->id) != NULL)
         return;
     row_job = row_job_new(jobs, row, claimed_ms);

@@ -14,6 +14,8 @@ struct row_jobs_options {
     struct lease_env *env;
     struct tasks *tasks;
     struct config **config; /* today's */
+    /* The process of a bound lease is known to live: only then does the agent renew by itself. */
+    bool (*process_lives)(const struct uuid *lease_id, void *arg);
     /* A job found that the lease is no longer active. */
     void (*lease_ended)(const struct uuid *lease_id, void *arg);
     void *arg;

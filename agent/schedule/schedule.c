@@ -33,6 +33,13 @@ static void on_turned(void *arg)
     due_pump_turned(schedule->pump);
 }
 
+static bool on_process_lives(const struct uuid *lease_id, void *arg)
+{
+    struct schedule *schedule = arg;
+
+    return peer_exit_lives(schedule->peers, lease_id);
+}
+
 static void on_lease_ended(const struct uuid *lease_id, void *arg)
 {
     struct schedule *schedule = arg;
@@ -82,6 +89,7 @@ static int new_pump(struct schedule *schedule, struct err *err)
                                     .env = options->env,
                                     .tasks = schedule->tasks,
                                     .config = &schedule->config,
+                                    .process_lives = on_process_lives,
                                     .lease_ended = on_lease_ended,
                                     .arg = schedule};
     struct due_pump_options pump = {.base = options->base,
