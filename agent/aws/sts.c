@@ -53,7 +53,7 @@ static int read_session(const struct query *query, const struct xml *outcome,
 
     if (id[0] == '\0' || strlen(id) > AWS_KEY_ID_MAX || strlen(role_arn) > AWS_ARN_MAX ||
         xml_get(keys, "SecretAccessKey")[0] == '\0' || xml_get(keys, "SessionToken")[0] == '\0' ||
-        time_parse(xml_get(keys, "Expiration"), &read.expires_ms) != 0)
+        time_parse(xml_get(keys, "Expiration"), &read.expires_ms) != 0 || read.expires_ms <= 0)
         return aws_answer_incomplete(query, result, err);
     if (set_keys(keys, &read) != 0) {
         aws_credential_done(&read);

@@ -60,7 +60,8 @@ static int read_times(const json_t *document, struct aws_credential *read)
         strcpy(read->account_id, account);
     if (json_object_get(document, "Expiration") == NULL)
         return 0;
-    return time_parse(expiration, &read->expires_ms);
+    /* 0 would say that it never ends */
+    return time_parse(expiration, &read->expires_ms) == 0 && read->expires_ms > 0 ? 0 : -1;
 }
 
 static int read_document(const json_t *document, const char *what, struct aws_credential *ret,
