@@ -37,7 +37,7 @@ static int set_up(void **state)
     (void)state;
 
     assert_non_null(mkdtemp(directory));
-    make_file("script", "echo \"script $0 $1 $VALUE\"\nexit 7\n", 0755);
+    make_file("kms-script", "echo \"script $0 $1 $VALUE\"\nexit 7\n", 0755);
     make_file("shebang", "#!/bin/sh\necho \"shebang $1 $VALUE\"\nexit 8\n", 0755);
     make_file("orphan", "#!/nonexistent/interpreter\n", 0755);
     make_file("plain", "text\n", 0644);
@@ -51,7 +51,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = {"script", "shebang", "orphan", "plain", "second/plain"};
+    static const char *const names[] = {"kms-script", "shebang", "orphan", "plain", "second/plain"};
     char path[64];
     (void)state;
 
@@ -117,9 +117,10 @@ static void same_as_execvpe(void **state)
     snprintf(both, sizeof both, "/nonexistent:%s:%s/second", directory, directory);
     memset(missing, 'n', sizeof missing);
     missing[sizeof missing - 1] = '\0';
-    const char *const commands[] = {"script",   "shebang", "orphan",   "plain",        "folder",
-                                    "missing",  "true",    "./script", "./plain",      "./folder",
-                                    "./orphan", "",        missing,    "plain/inside", "./shebang"};
+    const char *const commands[] = {"kms-script", "shebang",      "orphan",   "plain",
+                                    "folder",     "missing",      "true",     "./kms-script",
+                                    "./plain",    "./folder",     "./orphan", "",
+                                    missing,      "plain/inside", "./shebang"};
     const char *const paths[] = {both, directory, "", ":", "/bin:", NULL, "/etc/passwd", "/bin"};
 
     for (size_t c = 0; c < sizeof commands / sizeof commands[0]; c++) {
@@ -143,7 +144,7 @@ static void check_foresees(void **state)
     snprintf(path, sizeof path, "%s:%s/second", directory, directory);
     assert_int_equal(exec_command_check("missing", path), ENOENT);
     assert_int_equal(exec_command_check("", path), ENOENT);
-    assert_int_equal(exec_command_check("script", path), 0);
+    assert_int_equal(exec_command_check("kms-script", path), 0);
     assert_int_equal(exec_command_check("plain", path), 0);
     assert_int_equal(exec_command_check("plain", directory), EACCES);
     assert_int_equal(exec_command_check("sh", NULL), 0);

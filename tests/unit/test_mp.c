@@ -139,6 +139,36 @@ static void writer_overflows_once(void **state)
     assert_true(w.len <= 3);
 }
 
+/* Whatever the bytes: no crash, and what passes is one value that the cursor can walk to its end.
+ */
+static void random_bytes(void **state)
+{
+    static const uint8_t heads[] = {0x81, 0x82, 0x91, 0x94, 0xA1, 0xA3, 0xC0, 0xC3,
+                                    0xCC, 0xCD, 0xCF, 0xD0, 0xD3, 0xD9, 0xDA, 0xDC,
+                                    0xDD, 0xDE, 0xDF, 0x00, 0x01, 'a'};
+    unsigned done = 0;
+    (void)state;
+
+    srand(7);
+    for (int round = 0; round < 200000; round++) {
+        uint8_t buf[24];
+        size_t len = 1 + (size_t)rand() % sizeof buf;
+        struct mp_check check;
+
+        for (size_t i = 0; i < len; i++)
+            buf[i] = rand() % 4 ? heads[(size_t)rand() % sizeof heads] : (uint8_t)rand();
+        mp_check_init(&check, &mp_request_limits);
+        if (mp_check_feed(&check, buf, len) != MP_DONE)
+            continue;
+        struct mp_cursor cursor = {buf, buf + len};
+
+        assert_int_equal(mp_skip(&cursor), 0);
+        assert_ptr_equal(cursor.p, buf + check.offset);
+        done++;
+    }
+    assert_true(done > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +177,7 @@ int main(void)
         cmocka_unit_test(cursor_strings_and_containers),
         cmocka_unit_test(skip_is_all_or_nothing),
         cmocka_unit_test(writer_overflows_once),
+        cmocka_unit_test(random_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
