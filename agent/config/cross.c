@@ -100,6 +100,8 @@ static void ttl_check(struct draft *draft, const struct secret_config *secret)
     const struct recipe *recipe = &secret->recipe;
     char ttl[64], max[64];
 
+    if (draft_is_bad(draft, "default_ttl") || draft_is_bad(draft, "max_ttl"))
+        return;
     duration_format(recipe->default_ttl_s * 1000, ttl, sizeof(ttl));
     duration_format(recipe->max_ttl_s * 1000, max, sizeof(max));
     if (recipe->default_ttl_s > recipe->max_ttl_s) {
@@ -201,6 +203,9 @@ void cross_check_secret(struct draft *draft, struct secret_config *secret,
 
     if (check_secret_name(draft->section->name, &err) < 0)
         draft_finding(draft, NULL, "%s", err.message);
+    /* Everything below hangs on these two. */
+    if (draft_is_bad(draft, "method") || draft_is_bad(draft, "credential_type"))
+        return;
     applies_check(draft, secret);
     if (agent != NULL)
         agent_defaults(recipe, agent);

@@ -39,6 +39,13 @@ bool draft_has(const struct draft *draft, const char *option)
     return row != NULL && draft->line[row - schema_options] != 0;
 }
 
+bool draft_is_bad(const struct draft *draft, const char *option)
+{
+    const struct option *row = schema_find(draft->kind, option);
+
+    return row != NULL && draft->bad[row - schema_options];
+}
+
 static void unknown_option(struct draft *draft, const struct parsed_value *value)
 {
     bool agent = draft->kind == SECTION_AGENT;
@@ -69,7 +76,7 @@ void draft_fill(struct draft *draft)
             continue;
         }
         draft->line[option - schema_options] = value->line;
-        value_set(draft, option, value);
+        draft->bad[option - schema_options] = value_set(draft, option, value) < 0;
     }
     for (size_t i = 0; i < schema_option_count; i++)
         if (schema_options[i].section == draft->kind && draft->line[i] == 0)

@@ -39,9 +39,13 @@ static void memory_finding(struct load *load, const char *file)
 static void agent_build(struct load *load, const char *file, const struct parsed_section *section)
 {
     static const struct parsed_section nothing = {.name = NULL};
-    struct draft draft = {
-        &load->loader,        file, section != NULL ? section : &nothing, SECTION_AGENT,
-        &load->config->agent, {0}};
+    struct draft draft = {&load->loader,
+                          file,
+                          section != NULL ? section : &nothing,
+                          SECTION_AGENT,
+                          &load->config->agent,
+                          {0},
+                          {0}};
 
     draft_fill(&draft);
 }
@@ -49,7 +53,7 @@ static void agent_build(struct load *load, const char *file, const struct parsed
 static void secret_build(struct load *load, const char *file, const struct parsed_section *section)
 {
     struct secret_config *secret = &load->config->secrets[load->config->secret_count++];
-    struct draft draft = {&load->loader, file, section, SECTION_SECRET, secret, {0}};
+    struct draft draft = {&load->loader, file, section, SECTION_SECRET, secret, {0}, {0}};
 
     snprintf(secret->name, sizeof(secret->name), "%s", section->name);
     snprintf(secret->source_file, sizeof(secret->source_file), "%s", file);

@@ -26,7 +26,8 @@ int check_region(const char *text, struct err *err)
 
 static bool path_valid(const char *text, size_t length)
 {
-    if (length == 0 || length > IAM_PATH_MAX || text[0] != '/' || text[length - 1] != '/')
+    if (length == 0 || length == 2 || length > IAM_PATH_MAX || text[0] != '/' ||
+        text[length - 1] != '/')
         return false;
     for (size_t i = 0; i < length; i++)
         if (text[i] < 0x21 || text[i] > 0x7e)

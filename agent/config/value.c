@@ -66,30 +66,24 @@ static int string_set(struct draft *draft, const struct option *option,
     return 0;
 }
 
-void value_set(struct draft *draft, const struct option *option, const struct parsed_value *value)
+int value_set(struct draft *draft, const struct option *option, const struct parsed_value *value)
 {
     switch (option->type) {
     case OPTION_STRING:
     case OPTION_TEXT:
-        string_set(draft, option, value);
-        return;
+        return string_set(draft, option, value);
     case OPTION_LIST:
-        value_set_list(draft, option, value);
-        return;
+        return value_set_list(draft, option, value);
     case OPTION_RULES:
-        value_set_rules(draft, option, value);
-        return;
+        return value_set_rules(draft, option, value);
     case OPTION_TAGS:
-        value_set_tags(draft, option, value);
-        return;
+        return value_set_tags(draft, option, value);
     case OPTION_DOCUMENT:
-        value_set_document(draft, option, value);
-        return;
+        return value_set_document(draft, option, value);
     case OPTION_DOCUMENTS:
-        value_set_documents(draft, option, value);
-        return;
+        return value_set_documents(draft, option, value);
     default:
-        value_set_number(draft, option, value);
+        return value_set_number(draft, option, value);
     }
 }
 

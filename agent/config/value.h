@@ -5,8 +5,8 @@
 
 #include "config/draft.h"
 
-/* Checks the value against its row and stores it in draft->target; what is wrong is reported there. */
-void value_set(struct draft *draft, const struct option *option, const struct parsed_value *value);
+/* Checks the value against its row and stores it in draft->target; 0, or -1 after a finding. */
+int value_set(struct draft *draft, const struct option *option, const struct parsed_value *value);
 /* Stores the row's default, nothing when it has none. */
 void value_set_default(struct draft *draft, const struct option *option);
 
