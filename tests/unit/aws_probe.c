@@ -61,6 +61,8 @@ static void open_probe(struct probe *probe)
     snprintf(probe->recipe.iam_endpoint, sizeof(probe->recipe.iam_endpoint), "%s",
              getenv("CLOUD_URL"));
     strcpy(probe->recipe.sts_endpoint, probe->recipe.iam_endpoint);
+    if (getenv("PROBE_CA") != NULL)
+        snprintf(probe->recipe.ca_file, sizeof(probe->recipe.ca_file), "%s", getenv("PROBE_CA"));
     probe->target = (struct aws_target){
         .http = probe->http, .recipe = &probe->recipe, .credential = &probe->key};
 }
@@ -197,6 +199,13 @@ static void run_list_users(struct probe *probe)
     iam_names_done(&names);
 }
 
+static void run_get(struct probe *probe)
+{
+    struct iam_user user = {0};
+
+    CALL("GetUser", iam_get_user(&probe->target, USER, &user, TAIL));
+}
+
 /* One CreateAccessKey on a handle whose connection is in use already. */
 static void run_key(struct probe *probe)
 {
@@ -260,9 +269,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(struct probe *probe);
-    } modes[] = {{"mint", run_mint},       {"clean", run_clean},
-                 {"singles", run_singles}, {"list-users", run_list_users},
-                 {"key", run_key},         {"sessions", run_sessions}};
+    } modes[] = {{"mint", run_mint},        {"clean", run_clean},
+                 {"singles", run_singles},  {"list-users", run_list_users},
+                 {"get", run_get},          {"key", run_key},
+                 {"sessions", run_sessions}};
     static struct probe probe;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -274,6 +284,6 @@ int main(int argc, char **argv)
         close_probe(&probe);
         return 0;
     }
-    fprintf(stderr, "usage: aws_probe mint|clean|singles|list-users|key|sessions\n");
+    fprintf(stderr, "usage: aws_probe mint|clean|singles|list-users|get|key|sessions\n");
     return 2;
 }
