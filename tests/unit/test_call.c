@@ -21,8 +21,8 @@ struct server {
     int listener;
     const uint8_t *answer; /* sent when a whole request has come */
     size_t answer_len, piece;
-    bool close_early; /* before the request is read */
-    bool silent;
+    bool close_early; /* before the request is read, and before it is sent */
+    bool silent, joined;
     pthread_t thread;
     uint8_t request[1024];
     size_t request_len;
@@ -97,7 +97,8 @@ static void server_start(struct server *server)
 
 static void server_stop(struct server *server)
 {
-    pthread_join(server->thread, NULL);
+    if (!server->joined)
+        pthread_join(server->thread, NULL);
     close(server->listener);
     unlink(server->path);
     rmdir(server->directory);
@@ -115,6 +116,10 @@ static int run_with(struct server *server, int64_t timeout_ms, struct mp_cursor 
     call_put_text(&call, "region", NULL);
     call_put_uint(&call, "ttl_s", 900);
     call_put_bool(&call, "bind", true);
+    if (server->close_early) {
+        pthread_join(server->thread, NULL);
+        server->joined = true;
+    }
     return call_run(&call, timeout_ms, ret, err);
 }
 

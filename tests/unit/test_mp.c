@@ -76,7 +76,12 @@ static void cursor_strings_and_containers(void **state)
 
         mp_writer_init(&w, buf, sizeof buf);
         mp_put_strn(&w, text, sizes[i]);
-        size_t string_end = w.len;
+        size_t string_end = w.len, head = sizes[i] <= 31      ? 1
+                                          : sizes[i] <= 255   ? 2
+                                          : sizes[i] <= 65535 ? 3
+                                                              : 5;
+
+        assert_int_equal(string_end, head + sizes[i]); /* the shortest form */
 
         mp_put_array(&w, sizes[i]);
         mp_put_map(&w, sizes[i]);
