@@ -14,14 +14,17 @@ struct row_job {
     enum row_class row_class;
     bool renewal;
     int64_t claimed_ms;
+    /* A row of the lease came while the job ran. It may be from after the job's own commit, so it
+     * is taken up when the job has ended. */
+    bool again;
+    struct claim_row again_row;
 };
 
 struct row_jobs {
     struct row_jobs_options options;
     struct row_queue queues[ROW_CLASS_COUNT];
     unsigned running[ROW_CLASS_COUNT];
-    struct id_map revoking; /* leases that a job is being made or run for: a second one would do
-                               nothing new */
+    struct id_map revoking; /* leases that a job is being made or run for */
     struct row_job *first;
 };
 
@@ -77,6 +80,8 @@ static void row_job_free(struct row_job *row_job)
     free(row_job);
 }
 
+static void start(struct row_jobs *jobs, const struct claim_row *row, int64_t claimed_ms);
+
 /* The job is still whole here: what it found tells whether the lease's process matters any more. */
 static void on_ended(struct job *job, void *arg)
 {
@@ -84,10 +89,16 @@ static void on_ended(struct job *job, void *arg)
     struct row_jobs *jobs = row_job->jobs;
     enum lease_state state = row_job->renewal ? QUEUE_OF(job, struct renew, job)->lease.state
                                               : QUEUE_OF(job, struct revoke, job)->lease.state;
+    struct claim_row row;
+    bool again;
 
     if (state == LEASE_REVOKING || state == LEASE_REVOKED)
         jobs->options.lease_ended(&job->lease_id, jobs->options.arg);
+    again = row_job->again && state != LEASE_REVOKED;
+    row = row_job->again_row;
     row_job_free(row_job);
+    if (again)
+        start(jobs, &row, clock_boot_ms());
 }
 
 static void on_renewed(struct renew *renew, void *arg)
@@ -133,13 +144,19 @@ static void start(struct row_jobs *jobs, const struct claim_row *row, int64_t cl
 {
     bool renewal = row->action == DUE_RENEW;
     struct row_job *row_job;
+    struct id_node *node;
 
     /* Not watched (yet): the row comes back, and a lease whose process cannot be found again lives
      * to its end. */
     if (renewal && !jobs->options.process_lives(&row->id, jobs->options.arg))
         return;
-    if (!renewal && id_map_find(&jobs->revoking, &row->id) != NULL)
+    node = renewal ? NULL : id_map_find(&jobs->revoking, &row->id);
+    if (node != NULL) {
+        row_job = QUEUE_OF(node, struct row_job, node);
+        row_job->again = true;
+        row_job->again_row = *row;
         return;
+    }
     row_job = row_job_new(jobs, row, claimed_ms);
     if (row_job == NULL)
         return;

@@ -12,6 +12,8 @@ static void test_due_rows_become_jobs(void **state)
     struct uuid bound = fake_id(2);
     struct err err;
 
+    fake->bound[0] = (struct lease){.id = bound, .state = LEASE_ACTIVE, .process.pid = getpid()};
+    fake->bound_count = 1;
     fake_schedule(fake, 64, 100);
     assert_int_equal(schedule_bind(fake->schedule, &bound, pidfd_open(getpid(), 0), &err), 0);
     fake_add_row(fake, 1, DUE_REVOKE, now - 5000);
@@ -246,19 +248,35 @@ static void test_keys_first(void **state)
     fail();
 }
 
-/* The row came back while its job still works: no second job. */
-static void test_no_second_job_for_a_row(void **state)
+static void add_while_working(struct fake *fake)
+{
+    fake->work_ms = 200;
+    for (int i = 0; i < 5; i++) {
+        fake_add_row(fake, 1, DUE_REVOKE, clock_aws_ms() - 1);
+        schedule_poke(fake->schedule);
+        fake_turn(fake, 5);
+    }
+    fake_turn(fake, 600);
+}
+
+/* Rows of a lease that came while its job worked may be its next stage: one more job, after it. */
+static void test_rows_that_come_meanwhile(void **state)
 {
     struct fake *fake = *state;
 
     work_start(fake);
-    fake->work_ms = 100;
-    for (int i = 0; i < 5; i++) {
-        fake_add_row(fake, 1, DUE_REVOKE, clock_aws_ms() - 1);
-        schedule_poke(fake->schedule);
-        fake_turn(fake, 10);
-    }
-    fake_turn(fake, 300);
+    add_while_working(fake);
+    assert_int_equal(fake_notes(fake), 2);
+    assert_int_equal(fake->busy_most, 1);
+}
+
+static void test_no_more_jobs_once_revoked(void **state)
+{
+    struct fake *fake = *state;
+
+    work_start(fake);
+    fake->after = LEASE_REVOKED;
+    add_while_working(fake);
     assert_int_equal(fake_notes(fake), 1);
 }
 
@@ -291,7 +309,8 @@ int main(void)
         TEST(test_failed_claims_are_tried_again),
         TEST(test_many_rows),
         TEST(test_keys_first),
-        TEST(test_no_second_job_for_a_row),
+        TEST(test_rows_that_come_meanwhile),
+        TEST(test_no_more_jobs_once_revoked),
         TEST(test_overdue_is_seen),
     };
 
