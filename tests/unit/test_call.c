@@ -137,6 +137,7 @@ static void request_and_result(void **state)
     (void)state;
 
     assert_int_equal(run_with(&server, 5000, &result, &err), 0);
+    server_stop(&server);
     assert_int_equal(server.request_len, sizeof expected - 1);
     assert_memory_equal(server.request, expected, sizeof expected - 1);
     assert_int_equal(result.end - result.p, 5);
@@ -145,7 +146,6 @@ static void request_and_result(void **state)
     call_close(&call);
     for (size_t i = 0; i < 64; i++)
         assert_int_equal(call.answer[i] | call.request[i], 0);
-    server_stop(&server);
 }
 
 static void error_answer(void **state)
