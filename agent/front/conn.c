@@ -185,10 +185,8 @@ static void end_malformed(struct conn *conn)
     const struct mp_check *check = &conn->input.check;
     struct err err = {0};
 
-    if (check->too_large)
-        err_set(&err, KMS_ETOOBIG, "%s", check->reason != NULL ? check->reason : "too large");
-    else
-        err_set(&err, KMS_EINVALID, "%s", check->reason != NULL ? check->reason : "malformed");
+    err_set(&err, check->too_large ? KMS_ETOOBIG : KMS_EINVALID, "%s",
+            check->reason != NULL ? check->reason : "the message is malformed");
     end_with_error(conn, &err);
 }
 
