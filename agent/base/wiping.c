@@ -10,10 +10,8 @@
 /* Sixteen bytes keep the alignment that malloc promises. */
 union wiping_header {
     size_t size;
-    max_align_t align;
     unsigned char bytes[16];
 };
-_Static_assert(sizeof(union wiping_header) % 16 == 0, "blocks must stay aligned to 16");
 
 static union wiping_header *header_of(void *p)
 {

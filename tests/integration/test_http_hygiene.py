@@ -14,6 +14,7 @@ import pytest
 from agent import BUILD
 
 PROBE = os.environ.get("AWS_PROBE", os.path.join(BUILD, "tests", "unit", "aws_probe"))
+USER_NAME = b"kms-probe-0123456789abcdef0123456789abcdef"
 KEY_ID, SECRET = "AKIAHYGIENE000000000", "hygiene-secret-0123456789-hygiene-secret"
 
 
@@ -51,7 +52,7 @@ class Server:
 
     def read_request(self, connection):
         request = b""
-        while b"\r\n\r\n" not in request or b"UserName=" not in request:
+        while b"\r\n\r\n" not in request or not request.endswith((b"UserName=" + USER_NAME, b"probe-web-token")):
             data = connection.recv(65536)
             if not data:
                 break
@@ -75,15 +76,15 @@ def server():
         one.close()
 
 
-def get_user(url, **more):
-    """One signed GetUser; its result line as a list, and what went to stderr."""
+def get_user(url, mode="get", limit_s=14, **more):
+    """One signed GetUser (or another mode); its result line as a list, and what went to stderr."""
     environment = {"PATH": os.environ["PATH"], "CLOUD_URL": url, "AWS_ACCESS_KEY_ID": KEY_ID,
                    "AWS_SECRET_ACCESS_KEY": SECRET, **more}
     started = time.monotonic()
-    run = subprocess.run([PROBE, "get"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run([PROBE, mode], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr
     assert SECRET not in run.stdout + run.stderr
-    assert time.monotonic() - started < 14
+    assert time.monotonic() - started < limit_s
     return run.stdout.split(), run.stderr
 
 
@@ -143,6 +144,14 @@ def test_proxies_netrc_and_key_logs_of_the_environment_are_ignored(server, tmp_p
     assert SECRET.encode() not in endpoint.received
 
 
+def test_unsigned_calls_take_no_login_from_netrc(server, tmp_path):
+    (tmp_path / ".netrc").write_text("default login netrc-user password netrc-password\n")
+    endpoint = server(lambda connection: connection.sendall(answer(403)))
+    get_user(f"http://127.0.0.1:{endpoint.port}", "web", HOME=str(tmp_path))
+    assert b"probe-web-token" in endpoint.received
+    assert b"uthorization" not in endpoint.received
+
+
 def test_tls_writes_no_key_log_and_takes_the_named_ca(server, tmp_path):
     cert, key = certificate(tmp_path, "good")
     endpoint = server(lambda connection: connection.sendall(answer(200, body=USER)), context=tls(cert, key))
@@ -189,7 +198,10 @@ def test_old_tls_is_refused(server, tmp_path):
     context = tls(cert, key, maximum_version=ssl.TLSVersion.TLSv1_1, minimum_version=ssl.TLSVersion.TLSv1)
     context.set_ciphers("ALL:@SECLEVEL=0")
     endpoint = server(context=context)
-    line, errors = get_user(f"https://127.0.0.1:{endpoint.port}", PROBE_CA=str(cert))
+    configuration = tmp_path / "openssl.cnf"  # one that would allow it
+    configuration.write_text("openssl_conf=a\n[a]\nssl_conf=b\n[b]\nsystem_default=c\n"
+                             "[c]\nMinProtocol=TLSv1\nCipherString=ALL:@SECLEVEL=0\n")
+    line, errors = get_user(f"https://127.0.0.1:{endpoint.port}", PROBE_CA=str(cert), OPENSSL_CONF=str(configuration))
     refused_before_the_request(endpoint, line, errors)
 
 
@@ -234,7 +246,7 @@ CASES = {
                                   for name in CASES])
 def test_hostile_answers_end_in_an_error(server, case):
     endpoint = server(CASES[case])
-    line, errors = get_user(f"http://127.0.0.1:{endpoint.port}")
+    line, errors = get_user(f"http://127.0.0.1:{endpoint.port}", limit_s=14 if case == "silence" else 8)
     assert line[1] != "0" and line[3] == "1", errors  # failed, and it may have been applied
 
 

@@ -206,6 +206,20 @@ static void run_get(struct probe *probe)
     CALL("GetUser", iam_get_user(&probe->target, USER, &user, TAIL));
 }
 
+/* The one unsigned action. */
+static void run_web(struct probe *probe)
+{
+    AWS_CREDENTIAL_CLEANUP struct aws_credential session = {0};
+    char arn[AWS_ARN_MAX + 1];
+    struct sts_session_request request = {.role_arn = "arn:aws:iam::123456789012:role/web",
+                                          .session_name = "kms-probe",
+                                          .duration_s = 900,
+                                          .web_identity_token = "probe-web-token"};
+
+    CALL("AssumeRoleWithWebIdentity",
+         sts_assume_role_with_web_identity(&probe->target, &request, &session, arn, TAIL));
+}
+
 /* One CreateAccessKey on a handle whose connection is in use already. */
 static void run_key(struct probe *probe)
 {
@@ -269,10 +283,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(struct probe *probe);
-    } modes[] = {{"mint", run_mint},        {"clean", run_clean},
-                 {"singles", run_singles},  {"list-users", run_list_users},
-                 {"get", run_get},          {"key", run_key},
-                 {"sessions", run_sessions}};
+    } modes[] = {{"mint", run_mint},       {"clean", run_clean},
+                 {"singles", run_singles}, {"list-users", run_list_users},
+                 {"get", run_get},         {"web", run_web},
+                 {"key", run_key},         {"sessions", run_sessions}};
     static struct probe probe;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -284,6 +298,6 @@ int main(int argc, char **argv)
         close_probe(&probe);
         return 0;
     }
-    fprintf(stderr, "usage: aws_probe mint|clean|singles|list-users|get|key|sessions\n");
+    fprintf(stderr, "usage: aws_probe mint|clean|singles|list-users|get|web|key|sessions\n");
     return 2;
 }

@@ -170,9 +170,9 @@ static void freed_bytes_are_gone(void **state)
         p = wiping_malloc(64);
         strcpy(p, text);
         wiping_free(p);
-        raw = malloc(80);
+        raw = malloc(64 + 16); /* the block and its header */
         assert_non_null(raw);
-        assert_null(memmem(raw, 80, text, sizeof(text) - 1));
+        assert_null(memmem(raw, 64 + 16, text, sizeof(text) - 1));
         free(raw);
     }
 }
