@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECRETS_MAX 10000
+
 /* A load under way: the parsed files and what they become. */
 struct load {
     struct loader loader;
@@ -95,6 +97,11 @@ static int load_build(struct load *load)
                         "the agent section is in %s already", agent_file->path);
         else if (load->files[i].agent != NULL)
             agent_file = &load->files[i];
+    }
+    if (secrets > SECRETS_MAX) {
+        finding_add(&load->loader.findings, load->files[0].path, 0,
+                    "there are %zu secrets, at most %d are possible", secrets, SECRETS_MAX);
+        return 0;
     }
     load->config = snapshot_new(secrets);
     if (load->config == NULL)
