@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What AWS error codes and HTTP statuses mean for the agent. Pure. Source: botocore's retry tables, the IAM and STS API
- * references. */
+/* What AWS error codes and HTTP statuses mean for the agent. Pure. Source: botocore's retry tables,
+ * the IAM and STS API references. */
 #ifndef KMS_AGENT_AWS_AWS_CODE_H
 #define KMS_AGENT_AWS_AWS_CODE_H
 
@@ -8,8 +8,8 @@
 
 struct aws_meaning {
     enum aws_failure failure;
-    int error;            /* KMS_E… */
-    bool message_secret;  /* AWS's message may repeat parts of the signed request: do not show it */
+    int error;           /* KMS_E… */
+    bool message_secret; /* AWS's message may repeat parts of the signed request: do not show it */
 };
 
 /* code "" when the answer had none. */

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules of http.c that need no libcurl: which hosts, which headers, which environment. Any thread, except
- * http_environment_clear(). */
+/* The rules of http.c that need no libcurl: which hosts, which headers, which environment. Any
+ * thread, except http_environment_clear(). */
 #ifndef KMS_AGENT_AWS_HTTP_RULES_H
 #define KMS_AGENT_AWS_HTTP_RULES_H
 
 #include "aws/http.h"
 
-/* Whether plain http may go to host (a name or an address, IPv6 in brackets or not): loopback and the link-local
- * hosts of EC2, ECS and EKS metadata. Source: the SDKs' rule for container credentials. */
+/* Whether plain http may go to host (a name or an address, IPv6 in brackets or not): loopback and
+ * the link-local hosts of EC2, ECS and EKS metadata. Source: the SDKs' rule for container
+ * credentials. */
 bool http_plain_host_allowed(const char *host);
-/* "Name: value" with a token as name, a non-empty value and no control characters. libcurl 7.88 signs headers that
- * it then does not send when the value is empty. */
+/* "Name: value" with a token as name, a non-empty value and no control characters. libcurl 7.88
+ * signs headers that it then does not send when the value is empty. */
 bool http_header_allowed(const char *header);
 /* Takes what the agent uses of one received header line; a status line starts anew. */
 void http_response_header(struct http_response *response, const char *line, size_t len);
-/* Removes proxies, key logs and certificate overrides from the environment. Main thread, before threads. */
+/* Removes proxies, key logs and certificate overrides from the environment. Main thread, before
+ * threads. */
 void http_environment_clear(void);
 
 #endif

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rest a user can have, needed only after a DeleteConflict. Worker threads; NoSuchEntity counts as done. */
+/* The rest a user can have, needed only after a DeleteConflict. Worker threads; NoSuchEntity counts
+ * as done. */
 #ifndef KMS_AGENT_AWS_IAM_CLEANUP_H
 #define KMS_AGENT_AWS_IAM_CLEANUP_H
 
 #include "aws/call.h"
 #include "aws/iam_list.h"
 
-/* Removes one listed thing of the kind from the user: DeleteAccessKey, DetachUserPolicy, RemoveUserFromGroup,
- * DeleteUserPolicy, DeactivateMFADevice (then DeleteVirtualMFADevice when the serial is an ARN), DeleteSSHPublicKey,
- * DeleteSigningCertificate, DeleteServiceSpecificCredential. */
-int iam_cleanup_remove(const struct aws_target *target, enum iam_list_kind kind, const char *user_name, const char *item,
-                       struct aws_result *result, struct err *err) KMS_MUST_CHECK;
-int iam_delete_login_profile(const struct aws_target *target, const char *user_name, struct aws_result *result,
-                             struct err *err) KMS_MUST_CHECK;
+/* Removes one listed thing of the kind from the user: DeleteAccessKey, DetachUserPolicy,
+ * RemoveUserFromGroup, DeleteUserPolicy, DeactivateMFADevice (then DeleteVirtualMFADevice when the
+ * serial is an ARN), DeleteSSHPublicKey, DeleteSigningCertificate, DeleteServiceSpecificCredential.
+ */
+int iam_cleanup_remove(const struct aws_target *target, enum iam_list_kind kind,
+                       const char *user_name, const char *item, struct aws_result *result,
+                       struct err *err) KMS_MUST_CHECK;
+int iam_delete_login_profile(const struct aws_target *target, const char *user_name,
+                             struct aws_result *result, struct err *err) KMS_MUST_CHECK;
 
 #endif

@@ -16,7 +16,7 @@ struct accounts {
         char access_key_id[AWS_KEY_ID_MAX + 1];
         char account_id[AWS_ACCOUNT_MAX + 1];
     } rows[ACCOUNTS_MAX];
-    size_t next;  /* the row that is overwritten next */
+    size_t next; /* the row that is overwritten next */
 };
 
 void accounts_init(struct accounts *accounts);
@@ -24,6 +24,7 @@ void accounts_done(struct accounts *accounts);
 /* Ignores what is no account id of 12 digits. */
 void accounts_set(struct accounts *accounts, const char *access_key_id, const char *account_id);
 /* "" when unknown. */
-void accounts_get(struct accounts *accounts, const char *access_key_id, char ret[AWS_ACCOUNT_MAX + 1]);
+void accounts_get(struct accounts *accounts, const char *access_key_id,
+                  char ret[AWS_ACCOUNT_MAX + 1]);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Management credentials of a recipe: where they come from, cached and refreshed. Worker threads (blocking). */
+/* Management credentials of a recipe: where they come from, cached and refreshed. Worker threads
+ * (blocking). */
 #ifndef KMS_AGENT_SOURCES_CHAIN_H
 #define KMS_AGENT_SOURCES_CHAIN_H
 
@@ -12,31 +13,37 @@
 
 struct sources;
 
-/* Takes DYNAMIC_SECRET_AWS_* from the environment (overwriting the initial strings), remembers CREDENTIALS_DIRECTORY
- * and the AWS_* variables of the ambient chain. project_id is the default external id. Main thread. */
+/* Takes DYNAMIC_SECRET_AWS_* from the environment (overwriting the initial strings), remembers
+ * CREDENTIALS_DIRECTORY and the AWS_* variables of the ambient chain. project_id is the default
+ * external id. Main thread. */
 int sources_new(const char *project_id, struct sources **ret, struct err *err) KMS_MUST_CHECK;
 void sources_free(struct sources *sources);
 
 /* What the credential is for. */
 enum source_use {
-    SOURCE_BASE,   /* base credentials: sign AssumeRole or GetSessionToken with them */
-    SOURCE_IAM,    /* management of IAM users: for assume-role and irsa the role's session (900 s or more left) */
+    SOURCE_BASE, /* base credentials: sign AssumeRole or GetSessionToken with them */
+    SOURCE_IAM,  /* management of IAM users: for assume-role and irsa the role's session (900 s or
+                    more left) */
 };
-/* A copy in *ret (aws_credential_done() it). KMS_ESOURCE with one sentence saying what is missing, or the AWS error.
- * force: do not use the cache (the last one was refused). account_id is filled once known. */
-int source_get(struct sources *sources, struct http_client *http, const struct recipe *recipe, enum source_use use, bool force,
-               struct aws_credential *ret, struct err *err) KMS_MUST_CHECK;
+/* A copy in *ret (aws_credential_done() it). KMS_ESOURCE with one sentence saying what is missing,
+ * or the AWS error. force: do not use the cache (the last one was refused). account_id is filled
+ * once known. */
+int source_get(struct sources *sources, struct http_client *http, const struct recipe *recipe,
+               enum source_use use, bool force, struct aws_credential *ret,
+               struct err *err) KMS_MUST_CHECK;
 /* The web identity token of an irsa recipe, read anew from its file (it rotates). KMS_ESOURCE. */
 int source_web_identity_token(struct sources *sources, const struct recipe *recipe,
                               struct secret *ret, struct err *err) KMS_MUST_CHECK;
-/* The web identity token of an irsa secret, read anew (it rotates), in *ret (secret_done() it). KMS_ESOURCE when there is
- * none or KUBERNETES_AUTO_FETCH_SERVICE_ACCOUNT_TOKEN is not "true". */
-int source_web_identity_token(struct sources *sources, const struct recipe *recipe, struct secret *ret, struct err *err)
-    KMS_MUST_CHECK;
-/* Takes the values of the recipe's "env:NAME" references now and overwrites them in the environment, so that they do
- * not stay readable in /proc/PID/environ until first use. Main thread, at start, once per secret; true if there were any. */
+/* The web identity token of an irsa secret, read anew (it rotates), in *ret (secret_done() it).
+ * KMS_ESOURCE when there is none or KUBERNETES_AUTO_FETCH_SERVICE_ACCOUNT_TOKEN is not "true". */
+int source_web_identity_token(struct sources *sources, const struct recipe *recipe,
+                              struct secret *ret, struct err *err) KMS_MUST_CHECK;
+/* Takes the values of the recipe's "env:NAME" references now and overwrites them in the
+ * environment, so that they do not stay readable in /proc/PID/environ until first use. Main thread,
+ * at start, once per secret; true if there were any. */
 bool source_take_env(struct sources *sources, const struct recipe *recipe);
-/* Remembers the account of a management key (from CreateUser, AssumeRole or GetCallerIdentity answers). */
+/* Remembers the account of a management key (from CreateUser, AssumeRole or GetCallerIdentity
+ * answers). */
 void source_set_account(struct sources *sources, const char *access_key_id, const char *account_id);
 
 #endif
