@@ -150,6 +150,17 @@ int access_lease(struct request *request, bool admins, struct lease *ret, bool *
     return rc;
 }
 
+void access_deny_nobody(struct request *request)
+{
+    struct err err = {0};
+
+    err_set(&err, KMS_EDENIED, "uid %u is nobody: the agent cannot tell who you are",
+            request->peer->uid);
+    err_hint(&err, "the agent runs in a user namespace that does not map your uid");
+    record_denial(request, NULL, NULL, &err);
+    request_fail(request, KMS_EDENIED, &err);
+}
+
 void access_deny_method(struct request *request, const char *what)
 {
     struct err err = {0};

@@ -23,6 +23,8 @@ const struct secret_config *access_secret(struct request *request, const char *n
 /* Reads the lease of params.lease_id for its owner, or for an admin if admins may: 0, or the request was answered and
  * freed. *ret_own (may be NULL): the peer is the owner. */
 int access_lease(struct request *request, bool admins, struct lease *ret, bool *ret_own) KMS_MUST_CHECK;
+/* Denies a peer that is nobody (see access_is_known), answers and frees. */
+void access_deny_nobody(struct request *request);
 /* Denies what only admins may, answers and frees. */
 void access_deny_method(struct request *request, const char *what);
 

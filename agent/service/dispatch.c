@@ -43,15 +43,11 @@ static int decode(struct service *service, struct conn_ref conn, const uint8_t *
 static bool is_admitted(struct request *request, enum kms_method method)
 {
     enum kms_access access = proto_method_access(method);
-    struct err err = {0};
 
     if (access == ACCESS_ANY)
         return true;
     if (!access_is_known(request->peer)) {
-        err_set(&err, KMS_EDENIED, "uid %u is nobody: the agent cannot tell who you are",
-                request->peer->uid);
-        err_hint(&err, "the agent runs in a user namespace that does not map your uid");
-        request_fail(request, KMS_EDENIED, &err);
+        access_deny_nobody(request);
         return false;
     }
     if (access != ACCESS_ADMIN || access_is_admin(request->config, request->peer))
