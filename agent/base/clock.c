@@ -14,7 +14,7 @@
 #endif
 
 #define OFFSET_UNKNOWN INT64_MIN
-#define DATE_HALF_MS 500        /* a Date says the second only */
+#define DATE_STEP_MS 1000       /* a Date says the second only */
 #define ROUND_TRIP_MAX_MS 60000 /* longer, or backwards: the wall clock was set meanwhile */
 
 static struct clock_source source;                 /* all NULL: the kernel's */
@@ -94,21 +94,23 @@ int64_t clock_aws_ms(void)
 
 void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_wall_ms)
 {
-    int64_t round_trip_ms = received_wall_ms - sent_wall_ms, seen_ms, known_ms;
+    /* The Date was made between sending and receiving and says the second only: the offset lies
+     * between these. */
+    int64_t low_ms = date_ms - received_wall_ms, high_ms = date_ms + DATE_STEP_MS - sent_wall_ms;
+    int64_t round_trip_ms = received_wall_ms - sent_wall_ms, known_ms;
 
     if (date_ms <= 0 || round_trip_ms < 0 || round_trip_ms > ROUND_TRIP_MAX_MS)
         return;
-    seen_ms = date_ms + DATE_HALF_MS - (sent_wall_ms + round_trip_ms / 2);
     known_ms = atomic_load(&offset_ms);
-    if (known_ms != OFFSET_UNKNOWN) {
-        int64_t apart_ms = seen_ms > known_ms ? seen_ms - known_ms : known_ms - seen_ms;
-
-        /* What this Date cannot tell from the known offset does not move it: AWS time must not
-         * tremble. */
-        if (apart_ms <= DATE_HALF_MS + round_trip_ms / 2)
-            return;
-    }
-    atomic_store(&offset_ms, seen_ms);
+    if (known_ms == OFFSET_UNKNOWN)
+        known_ms = 0;
+    /* The nearest offset that this Date allows: clocks that agree stay as they are, and AWS time
+     * does not tremble. */
+    if (known_ms < low_ms)
+        known_ms = low_ms;
+    else if (known_ms > high_ms)
+        known_ms = high_ms;
+    atomic_store(&offset_ms, known_ms);
 }
 
 void clock_void_offset(void)

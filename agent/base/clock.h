@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Time. Three clocks: wall (CLOCK_REALTIME), boot (CLOCK_BOOTTIME, for waits and deadlines) and AWS time (wall
- * plus the offset seen in Date headers: leases, fences and expiries live on it). All milliseconds. Any thread.
+/* Time. Three clocks: wall (CLOCK_REALTIME), boot (CLOCK_BOOTTIME, for waits and deadlines) and AWS
+ * time (wall plus the offset seen in Date headers: leases, fences and expiries live on it). All
+ * milliseconds. Any thread.
  */
 #ifndef KMS_AGENT_BASE_CLOCK_H
 #define KMS_AGENT_BASE_CLOCK_H
@@ -8,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CLOCK_MINT_SKEW_MAX_MS 240000  /* above this offset mints are refused (SigV4 takes about 300 s) */
+#define CLOCK_MINT_SKEW_MAX_MS                                                                     \
+    240000 /* above this offset mints are refused (SigV4 takes about 300 s) */
 
 /* The seam: a simulator or a test build replaces these. */
 struct clock_source {
@@ -19,16 +21,18 @@ struct clock_source {
 
 /* Replaces the source (NULL: the kernel's). Before threads start. */
 void clock_set_source(const struct clock_source *source);
-/* Test builds (KMS_TEST_HOOKS): wall time is shifted by the int64 milliseconds found in the file named by the
- * environment variable KMS_TEST_CLOCK, mapped shared, so that a test can move the agent's clock. No-op otherwise. */
+/* Test builds (KMS_TEST_HOOKS): wall time is shifted by the int64 milliseconds found in the file
+ * named by the environment variable KMS_TEST_CLOCK, mapped shared, so that a test can move the
+ * agent's clock. No-op otherwise. */
 void clock_init(void);
 
 int64_t clock_wall_ms(void);
 int64_t clock_boot_ms(void);
 int64_t clock_aws_ms(void);
 
-/* A Date header: its time, and the wall time when the request went out and the answer came. Whole-second dates
- * are taken as the middle of their second. */
+/* A Date header: its time, and the wall time when the request went out and the answer came. The
+ * offset moves to the nearest value that the Date (a whole second) allows; clocks that agree have
+ * offset 0. */
 void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_wall_ms);
 /* Forgets the offset (start, a clock jump): clock_aws_ms() is wall time until the next Date. */
 void clock_void_offset(void);
