@@ -2,33 +2,11 @@
 #include "config/parse.h"
 
 #include "config/ownership.h"
+#include "config/scan.h"
 
 #include <libconfig.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* libconfig follows @include with no hook to stop it, past the ownership rule. It does so at the
- * start of a line; any such line is refused, in strings and comments too, so that nothing hangs on
- * how it lexes. */
-static int include_refused(const char *path, const char *text, struct findings *findings)
-{
-    static const char word[] = "@include";
-    int line = 1;
-
-    for (const char *p = text; *p != '\0'; p++) {
-        p += strspn(p, " \t\v\f\r");
-        if (strncmp(p, word, sizeof(word) - 1) == 0) {
-            finding_add(findings, path, line,
-                        "@include is not allowed (use files in secrets.d instead)");
-            return -1;
-        }
-        p += strcspn(p, "\r\n");
-        if (*p == '\0')
-            break;
-        line += *p == '\n';
-    }
-    return 0;
-}
 
 static void value_done(struct parsed_value *value)
 {
@@ -227,7 +205,7 @@ int parse_text(const char *path, const char *text, size_t len, struct findings *
         finding_add(findings, path, 0, "holds a NUL byte");
         return -1;
     }
-    if (include_refused(path, text, findings) < 0)
+    if (scan_includes(path, text, findings) < 0 || scan_numbers(path, text, findings) < 0)
         return -1;
     config_init(&config);
     if (config_read_string(&config, text) != CONFIG_TRUE) {

@@ -40,7 +40,8 @@ struct ttl_renewal {
     int64_t ttl_s;                           /* asked, or the default */
 };
 /* New end of a renewed lease: now + ttl, clamped to created + min(frozen, current) max, never shorter than it was.
- * KMS_EENDED within the last 30 s or past the end; KMS_ENORENEW when nothing is gained (with the reason). */
+ * KMS_EENDED within the last 30 s or past the end; KMS_ENORENEW when nothing is gained (with the reason); KMS_ETTL
+ * for a ttl_s below TTL_MIN_S. Outputs are untouched on failure. */
 int ttl_renew(const struct ttl_renewal *renewal, int64_t *ret_expires_ms, char reason[160], struct err *err) KMS_MUST_CHECK;
 
 #endif

@@ -342,6 +342,17 @@ static void syntax(void **state)
          "~/agent.conf:2: @include is not allowed (use files in secrets.d instead)"},
         {"# a\r@include \"x\"\n",
          "~/agent.conf:1: @include is not allowed (use files in secrets.d instead)"},
+        /* libconfig would cut these to 32 bits */
+        {"agent: {\n max_connections = 4294967297;\n};\n",
+         "~/agent.conf:2: the number 4294967297 is too large"},
+        {"agent: { max_connections = 2147483648; };\n",
+         "~/agent.conf:1: the number 2147483648 is too large"},
+        {"agent: { max_connections = -2147483648; };\n",
+         "~/agent.conf:1: the number -2147483648 is too large"},
+        {"agent: { max_connections = 0x100000001; };\n",
+         "~/agent.conf:1: the number 0x100000001 is too large"},
+        {"agent: { map_size = 99999999999999999999L; };\n",
+         "~/agent.conf:1: the number 99999999999999999999L is too large"},
         {"agents: { };\n",
          "~/agent.conf:1: unknown section \"agents\" (there are agent and secret)"},
         {"\nagent = 5;\n", "~/agent.conf:2: agent must be a section in braces"},
@@ -356,6 +367,25 @@ static void syntax(void **state)
         files_write("agent.conf", rows[i].text);
         expect_finding(rows[i].finding);
     }
+}
+
+/* Digits that are no numbers: in names, strings, comments, fractions. */
+static void large_numbers_where_none_is(void **state)
+{
+    struct config *config;
+
+    (void)state;
+    files_write("agent.conf",
+                "# 99999999999\n// 99999999999\n/* 99999999999\n\" */\n"
+                "agent: { agent_id = \"99999999999\"; ca_file = \"/a\\\" = 99999999999\"; iam_rate "
+                "= 5.00000000000000;\n"
+                " sts_rate = 1e2; map_size = 4294967296L; max_connections = 0x10; };\n"
+                "secret: { a99999999999: {\n" KEYS "} };\n");
+    config = load_good();
+    assert_int_equal(config->agent.map_size, 4294967296);
+    assert_int_equal(config->agent.max_connections, 16);
+    assert_non_null(config_secret(config, "a99999999999"));
+    config_unref(config);
 }
 
 static void size_and_bytes(void **state)
@@ -609,6 +639,7 @@ int main(void)
         FILES_TEST(drop_ins_in_byte_order),
         FILES_TEST(references_are_counted),
         FILES_TEST(syntax),
+        FILES_TEST(large_numbers_where_none_is),
         FILES_TEST(size_and_bytes),
         FILES_TEST(ownership),
         FILES_TEST(ownership_behind_links),
