@@ -181,7 +181,7 @@ int env_open(const char *path, bool allow_volatile, uint64_t map_size, const cha
     rc = open_environment(&env, map_size, err);
     if (rc == 0)
         rc = open_schema(&env, agent_id, err);
-    if (rc == 0 && fsync(env.directory.fd) != 0) /* the names of the files */
+    if (rc == 0 && env.is_new && fsync(env.directory.fd) != 0) /* the names of the files */
         rc = env_error(&env, errno, "cannot sync the directory", err);
     if (rc != 0) {
         env_close(&env);

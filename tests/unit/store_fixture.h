@@ -132,4 +132,46 @@ static inline void fixture_fill(const struct record_table *table, void *base, si
         fixture_fill_field(&table->fields[i], (uint8_t *)base + table->fields[i].offset, full);
 }
 
+/* A directory on disk for each test of a group. */
+static char fixture_path[256];
+
+static inline int fixture_set_up(void **state)
+{
+    (void)state;
+    fixture_directory(fixture_path, false);
+    return 0;
+}
+
+static inline int fixture_tear_down(void **state)
+{
+    (void)state;
+    fixture_remove(fixture_path);
+    return 0;
+}
+
+static inline struct store_options fixture_options(void)
+{
+    return (struct store_options){
+        .directory = fixture_path, .map_size = FIXTURE_MAP, .allow_volatile = true};
+}
+
+static inline struct store_stats fixture_stats(struct store *store)
+{
+    struct store_stats stats;
+    struct err err = {0};
+
+    if (store_stats(store, &stats, &err) != 0)
+        fail_msg("%s", err.message);
+    return stats;
+}
+
+/* Ids that ascend with their numbers. */
+static inline struct uuid fixture_id(uint32_t number)
+{
+    uint8_t random[10] = {0};
+
+    memcpy(random + 4, &number, sizeof number);
+    return uuid7_make(1700000000000 + number, random);
+}
+
 #endif

@@ -1,55 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The writer thread: group commit, replay, faults, full stores, crashes. */
+/* The writer thread: group commit, replay, faults, threads, crashes. */
 #include "store/store.h"
 
 #include "base/thread_role.h"
 #include "store_fixture.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #define OPS 40
-
-static char directory[256];
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_directory(directory, false);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_remove(directory);
-    return 0;
-}
-
-static struct store_options options(void)
-{
-    return (struct store_options){
-        .directory = directory, .map_size = FIXTURE_MAP, .allow_volatile = true};
-}
-
-static struct uuid id_of(uint32_t number)
-{
-    uint8_t random[10] = {0};
-
-    memcpy(random + 4, &number, sizeof number);
-    return uuid7_make(1700000000000 + number, random);
-}
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 /* ---- operations that put one lease, many queued at once ---- */
 
@@ -80,7 +46,7 @@ static int apply_put(struct store_txn *txn, void *arg, struct err *err)
     if (op->refuse_at_once)
         return err_set(err, KMS_EREFUSED, "refused at once");
     memset(&lease, 0, sizeof lease);
-    lease.id = id_of(op->number);
+    lease.id = fixture_id(op->number);
     lease.state = LEASE_ACTIVE;
     strcpy(lease.secret, "s");
     lease.owner.uid = 7;
@@ -93,7 +59,7 @@ static int apply_put(struct store_txn *txn, void *arg, struct err *err)
 static void note_done(struct store_op *op)
 {
     struct test_op *test_op = op->arg;
-    struct uuid id = id_of(test_op->number);
+    struct uuid id = fixture_id(test_op->number);
     struct lease lease;
     struct err err;
 
@@ -142,16 +108,6 @@ static void run_batch(struct store *store)
         ;
 }
 
-static struct store_stats stats_of(struct store *store)
-{
-    struct store_stats stats;
-    struct err err = {0};
-
-    if (store_stats(store, &stats, &err) != 0)
-        fail_msg("%s", err.message);
-    return stats;
-}
-
 static void assert_answers(int expected_runs_max)
 {
     for (int i = 0; i < OPS; i++) {
@@ -167,22 +123,22 @@ static void assert_answers(int expected_runs_max)
 
 static void test_a_batch_shares_one_commit(void **state)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
     struct store *store = fixture_open(&opened);
 
     (void)state;
     close_gate(store);
     run_batch(store);
     assert_answers(1);
-    assert_int_equal(stats_of(store).commits, 1);
-    assert_int_equal(stats_of(store).operations, OPS + 1);
-    assert_int_equal(stats_of(store).live, OPS);
+    assert_int_equal(fixture_stats(store).commits, 1);
+    assert_int_equal(fixture_stats(store).operations, OPS + 1);
+    assert_int_equal(fixture_stats(store).live, OPS);
     store_close(store);
 }
 
 static void test_refusals_before_a_change_cost_nothing(void **state)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
     struct store *store = fixture_open(&opened);
 
     (void)state;
@@ -191,14 +147,14 @@ static void test_refusals_before_a_change_cost_nothing(void **state)
         ops[i].refuse_at_once = true;
     run_batch(store);
     assert_answers(1);
-    assert_int_equal(stats_of(store).commits, 1);
-    assert_int_equal(stats_of(store).leases, OPS / 2);
+    assert_int_equal(fixture_stats(store).commits, 1);
+    assert_int_equal(fixture_stats(store).leases, OPS / 2);
     store_close(store);
 }
 
 static void test_a_failing_operation_spoils_nobody(void **state)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
     struct store *store = fixture_open(&opened);
 
     (void)state;
@@ -208,14 +164,14 @@ static void test_a_failing_operation_spoils_nobody(void **state)
     run_batch(store);
     assert_answers(3);
     assert_string_equal(ops[7].op.err.message, "refused after the put");
-    assert_int_equal(stats_of(store).commits, 1);
-    assert_int_equal(stats_of(store).live, OPS - 2);
+    assert_int_equal(fixture_stats(store).commits, 1);
+    assert_int_equal(fixture_stats(store).live, OPS - 2);
     store_close(store);
 }
 
 static void test_many_failing_operations_spoil_nobody(void **state)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
     struct store *store = fixture_open(&opened);
 
     (void)state;
@@ -224,7 +180,7 @@ static void test_many_failing_operations_spoil_nobody(void **state)
         ops[i].answer = KMS_ELIMIT;
     run_batch(store);
     assert_answers(5);
-    assert_int_equal(stats_of(store).live, OPS - (OPS + 2) / 3);
+    assert_int_equal(fixture_stats(store).live, OPS - (OPS + 2) / 3);
     store_close(store);
 }
 
@@ -255,7 +211,7 @@ static void note_fatal(const struct err *err, void *arg)
 
 static struct store *open_with(struct fault *fault)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
 
     opened.commit_fault = inject;
     opened.on_fatal = note_fatal;
@@ -281,7 +237,7 @@ static void check_replay(int rc)
             first_other = ops[i].applied_as;
     }
     assert_true(last_urgent < first_other);
-    assert_int_equal(stats_of(store).commits, OPS);
+    assert_int_equal(fixture_stats(store).commits, OPS);
     assert_int_equal(fault.fatal, 0);
     store_close(store);
 }
@@ -290,8 +246,8 @@ static void test_a_spoiled_batch_is_replayed_urgent_first(void **state)
 {
     (void)state;
     check_replay(ENOSPC);
-    fixture_remove(directory);
-    fixture_directory(directory, false);
+    fixture_remove(fixture_path);
+    fixture_directory(fixture_path, false);
     check_replay(MDB_MAP_FULL);
 }
 
@@ -305,11 +261,11 @@ static void test_a_full_disk_fails_operations_and_passes(void **state)
     run_batch(store);
     for (int i = 0; i < OPS; i++) {
         assert_int_equal(ops[i].op.rc, KMS_ESTOREFULL);
-        assert_non_null(strstr(ops[i].op.err.message, directory));
+        assert_non_null(strstr(ops[i].op.err.message, fixture_path));
         assert_false(ops[i].seen);
     }
-    assert_int_equal(stats_of(store).leases, 0);
-    assert_int_equal(stats_of(store).commits, 0);
+    assert_int_equal(fixture_stats(store).leases, 0);
+    assert_int_equal(fixture_stats(store).commits, 0);
     close_gate(store);
     run_batch(store);
     assert_answers(1);
@@ -329,7 +285,7 @@ static void test_a_full_disk_fails_one_of_a_batch(void **state)
     assert_int_equal(ops[0].op.rc, KMS_ESTOREFULL);
     for (int i = 1; i < OPS; i++)
         assert_int_equal(ops[i].op.rc, 0);
-    assert_int_equal(stats_of(store).leases, OPS - 1);
+    assert_int_equal(fixture_stats(store).leases, OPS - 1);
     store_close(store);
 }
 
@@ -337,7 +293,7 @@ static void check_fatal(uint64_t at, int expected_leases)
 {
     struct fault fault = {.from = at, .to = at, .rc = EIO};
     struct store *store = open_with(&fault);
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
 
     if (at > 1) {
         close_gate(store);
@@ -360,10 +316,10 @@ static void check_fatal(uint64_t at, int expected_leases)
         assert_int_equal(ops[i].runs, 0);
     }
     assert_int_equal(fault.fatal, 1);
-    assert_int_equal(stats_of(store).commits, at - 1);
+    assert_int_equal(fixture_stats(store).commits, at - 1);
     store_close(store);
     store = fixture_open(&opened);
-    assert_int_equal(stats_of(store).leases, expected_leases);
+    assert_int_equal(fixture_stats(store).leases, expected_leases);
     store_close(store);
 }
 
@@ -379,8 +335,8 @@ static void test_an_io_error_is_fatal(void **state)
     (void)state;
     gate_op.done = gate_done;
     check_fatal(1, 0);
-    fixture_remove(directory);
-    fixture_directory(directory, false);
+    fixture_remove(fixture_path);
+    fixture_directory(fixture_path, false);
     check_fatal(2, OPS);
     gate_op.done = NULL;
 }
@@ -393,7 +349,7 @@ static void test_an_io_error_without_a_handler_aborts(void **state)
     (void)state;
     if (child == 0) {
         struct fault fault = {.from = 1, .to = 1, .rc = EIO};
-        struct store_options opened = options();
+        struct store_options opened = fixture_options();
         struct store *store = NULL;
         struct test_op op = {.number = 1};
         struct err err;
@@ -410,259 +366,6 @@ static void test_an_io_error_without_a_handler_aborts(void **state)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
-/* ---- a map that fills up ---- */
-
-struct bulk {
-    uint32_t first, count;
-    enum lease_state state;
-};
-
-static int apply_bulk(struct store_txn *txn, void *arg, struct err *err)
-{
-    const struct bulk *bulk = arg;
-    struct lease lease;
-    int rc = 0;
-
-    memset(&lease, 0, sizeof lease);
-    lease.state = bulk->state;
-    lease.created_ms = 1700000000000;
-    memset(lease.error, 'e', 300);
-    for (uint32_t i = 0; i < bulk->count && rc == 0; i++) {
-        lease.id = id_of(bulk->first + i);
-        rc = store_put(txn, &lease, err);
-    }
-    return rc;
-}
-
-static int put_bulk(struct store *store, uint32_t first, uint32_t count, enum lease_state to,
-                    bool urgent, struct err *err)
-{
-    struct bulk bulk = {first, count, to};
-
-    return store_run(store, apply_bulk, &bulk, urgent, err);
-}
-
-/* Puts leases until the store refuses; their number. */
-static uint32_t fill(struct store *store, bool urgent, struct err *err)
-{
-    uint32_t count = 0;
-
-    for (uint32_t step = 10; step > 0; step /= 10) /* first in larger steps */
-        while (count < 1000000 && put_bulk(store, count, step, LEASE_ISSUING, urgent, err) == 0)
-            count += step;
-    assert_true(count > 500 && count < 1000000);
-    return count;
-}
-
-static void test_the_reserve_is_for_urgent_operations(void **state)
-{
-    struct store_options opened = options();
-    struct store *store;
-    struct err err = {0};
-    uint32_t count;
-
-    (void)state;
-    opened.map_size = UINT64_C(4) << 20;
-    store = fixture_open(&opened);
-    count = fill(store, false, &err);
-    assert_int_equal(err.code, KMS_ESTOREFULL);
-    assert_non_null(strstr(err.message, directory));
-    assert_non_null(strstr(err.message, "bytes of its map"));
-    assert_false(stats_of(store).issuing_allowed);
-    assert_int_equal(stats_of(store).live, count);
-    for (uint32_t i = 0; i + 10 <= count;
-         i += 10) /* what is there can be changed, each in a commit */
-        assert_int_equal(put_bulk(store, i, 10, LEASE_REVOKING, true, &err), 0);
-    for (uint32_t i = 0; i < count; i += 10)
-        assert_int_equal(put_bulk(store, i, 10, LEASE_NONE, true, &err),
-                         0); /* also some that are not there */
-    assert_int_equal(stats_of(store).leases, 0);
-    assert_int_equal(put_bulk(store, 0, 10, LEASE_ISSUING, false, &err), 0);
-    assert_true(stats_of(store).issuing_allowed);
-    store_close(store);
-}
-
-/* A map that is full to the brim: the operation fails, the store goes on, deletions make room. */
-static void test_a_full_map_fails_cleanly(void **state)
-{
-    struct store_options opened = options();
-    struct store *store;
-    struct err err = {0};
-    uint32_t count;
-
-    (void)state;
-    opened.map_size = UINT64_C(2) << 20;
-    opened.on_fatal = NULL; /* would abort */
-    store = fixture_open(&opened);
-    count = fill(store, true, &err);
-    assert_int_equal(err.code, KMS_ESTOREFULL);
-    assert_int_equal(stats_of(store).leases, count);
-    assert_int_equal(put_bulk(store, 0, 1, LEASE_NONE, true, &err), 0);
-    assert_int_equal(stats_of(store).leases, count - 1);
-    store_close(store);
-    store = fixture_open(&opened);
-    assert_int_equal(stats_of(store).leases, count - 1);
-    store_close(store);
-}
-
-#define PINNED_COMMITS 30
-struct pinned {
-    struct store *store;
-    uint32_t count;
-};
-
-/* Inside a list's read transaction: pages that are freed now cannot be used again. */
-static bool fill_and_revoke(const struct lease *lease, void *arg)
-{
-    struct pinned *pinned = arg;
-    struct err err = {0};
-
-    (void)lease;
-    while (put_bulk(pinned->store, pinned->count, 10, LEASE_ISSUING, false, &err) == 0)
-        pinned->count += 10;
-    FIXTURE_CHECK(err.code == KMS_ESTOREFULL);
-    for (uint32_t i = 0; i < PINNED_COMMITS; i++)
-        if (put_bulk(pinned->store, 1 + i, 1, LEASE_REVOKING, true, &err) != 0) {
-            fprintf(stderr, "revocation %u: %s\n", i, err.message);
-            abort();
-        }
-    return false;
-}
-
-static void test_revocations_fit_beside_a_pinned_reader(void **state)
-{
-    struct store_options opened = options();
-    struct pinned pinned = {.count = 100};
-    struct uuid cursor;
-    struct err err = {0};
-
-    (void)state;
-    opened.map_size = UINT64_C(16) << 20;
-    opened.reserve_bytes = UINT64_C(2) << 20;
-    pinned.store = fixture_open(&opened);
-    assert_int_equal(put_bulk(pinned.store, 0, 100, LEASE_ISSUING, false, &err), 0);
-    assert_int_equal(
-        store_list(pinned.store, NULL, NULL, 1, fill_and_revoke, &pinned, &cursor, &err), 0);
-    assert_true(pinned.count > 500);
-    assert_int_equal(stats_of(pinned.store).revoking, PINNED_COMMITS);
-    store_close(pinned.store);
-}
-
-/* ---- a disk that fills up: a small tmpfs of the test's own ---- */
-
-static void write_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-    if (fd >= 0) {
-        if (write(fd, text, strlen(text)) < 0)
-            perror(path);
-        close(fd);
-    }
-}
-
-static bool mount_small(const char *at)
-{
-    char map[64];
-    uid_t uid = geteuid();
-    gid_t gid = getegid();
-
-    if (unshare(CLONE_NEWNS | (uid != 0 ? CLONE_NEWUSER : 0)) != 0)
-        return false;
-    if (uid != 0) {
-        write_file("/proc/self/setgroups", "deny");
-        snprintf(map, sizeof map, "0 %u 1", uid);
-        write_file("/proc/self/uid_map", map);
-        snprintf(map, sizeof map, "0 %u 1", gid);
-        write_file("/proc/self/gid_map", map);
-    }
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        return false;
-    return mount("tmpfs", at, "tmpfs", 0, "size=16m,mode=0700") == 0;
-}
-
-/* Writes until at most leave bytes are free. */
-static void fill_disk(const char *path, uint64_t leave)
-{
-    static const char block[4096];
-    struct statvfs fs;
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-
-    FIXTURE_CHECK(fd >= 0);
-    while (fstatvfs(fd, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize > leave &&
-           write(fd, block, sizeof block) > 0)
-        ;
-    close(fd);
-}
-
-static int check_full_disk(const char *at, uint32_t point)
-{
-    char store_path[300], filler[300];
-    struct store_options opened = options();
-    struct store *store = NULL;
-    struct err err = {0};
-    uint32_t count = 100;
-
-    snprintf(store_path, sizeof store_path, "%s/store", at);
-    snprintf(filler, sizeof filler, "%s/filler", at);
-    opened.directory = store_path;
-    if (store_open(&opened, "test-agent", &store, &err) != 0)
-        return 10;
-    if (put_bulk(store, 0, 100, LEASE_ISSUING, false, &err) != 0)
-        return 11;
-    fill_disk(filler, point * 4096 * 3);
-    while (put_bulk(store, count, 10, LEASE_ISSUING, false, &err) == 0 && count < 100000)
-        count += 10;
-    if (err.code != KMS_ESTOREFULL || stats_of(store).issuing_allowed)
-        return 12;
-    fill_disk(filler, 0); /* the last byte is gone, revocations are recorded all the same */
-    for (uint32_t i = 0; i < 50; i++)
-        if (put_bulk(store, i, 1, LEASE_REVOKING, true, &err) != 0)
-            return 13;
-    store_close(store); /* and a restart on the full disk works */
-    if (store_open(&opened, "test-agent", &store, &err) != 0)
-        return 14;
-    if (stats_of(store).revoking != 50 || put_bulk(store, 60, 1, LEASE_REVOKING, true, &err) != 0)
-        return 15;
-    unlink(filler);
-    if (put_bulk(store, count, 10, LEASE_ISSUING, false, &err) != 0)
-        return 16;
-    store_close(store);
-    fixture_remove(store_path);
-    return 0;
-}
-
-static void test_a_full_disk_never_blocks_a_revocation(void **state)
-{
-    char at[] = "/tmp/kms-disk-XXXXXX";
-    int status;
-    pid_t child;
-
-    (void)state;
-    assert_non_null(mkdtemp(at));
-    child = fork();
-    if (child == 0) {
-        int rc = 0;
-
-        if (!mount_small(at))
-            _exit(77);
-        for (uint32_t point = 0; point < 5 && rc == 0; point++) {
-            char sub[64];
-
-            snprintf(sub, sizeof sub, "%s/p", at);
-            mkdir(sub, 0700);
-            rc = check_full_disk(sub, point);
-        }
-        _exit(rc);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    rmdir(at);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-        skip(); /* no right to mount here */
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        fail_msg("status 0x%x", status);
-}
-
 /* ---- threads ---- */
 
 #define THREADS 8
@@ -671,7 +374,7 @@ static void test_a_full_disk_never_blocks_a_revocation(void **state)
 static int apply_increment(struct store_txn *txn, void *arg, struct err *err)
 {
     struct lease lease;
-    struct uuid id = id_of(0);
+    struct uuid id = fixture_id(0);
     int rc = store_get(txn, &id, &lease, err);
 
     if (rc == KMS_ENOLEASE) {
@@ -691,7 +394,7 @@ static atomic_int failures;
 static void *increment_often(void *arg)
 {
     struct store *store = arg;
-    struct uuid id = id_of(0);
+    struct uuid id = fixture_id(0);
     struct lease lease;
     struct store_stats stats;
     struct err err;
@@ -708,9 +411,9 @@ static void *increment_often(void *arg)
 
 static void test_threads(void **state)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
     struct store *store = fixture_open(&opened);
-    struct uuid id = id_of(0);
+    struct uuid id = fixture_id(0);
     pthread_t threads[THREADS];
     struct lease lease;
     struct err err = {0};
@@ -724,8 +427,8 @@ static void test_threads(void **state)
     assert_int_equal(atomic_load(&failures), 0);
     assert_int_equal(store_read(store, &id, &lease, &err), 0);
     assert_int_equal(lease.attempts, THREADS * ROUNDS);
-    assert_int_equal(stats_of(store).operations, THREADS * ROUNDS);
-    assert_true(stats_of(store).commits < THREADS * ROUNDS * 3 / 4);
+    assert_int_equal(fixture_stats(store).operations, THREADS * ROUNDS);
+    assert_true(fixture_stats(store).commits < THREADS * ROUNDS * 3 / 4);
     store_close(store);
 }
 
@@ -748,7 +451,7 @@ static int apply_look_at_thread(struct store_txn *txn, void *arg, struct err *er
 
 static void test_the_writer_is_a_quiet_thread(void **state)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
     struct store *store = fixture_open(&opened);
     struct err err = {0};
     sigset_t blocked;
@@ -756,14 +459,14 @@ static void test_the_writer_is_a_quiet_thread(void **state)
     (void)state;
     assert_int_equal(store_run(store, apply_look_at_thread, NULL, false, &err), 0);
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &blocked), 0);
-    assert_false(sigismember(&blocked, SIGTERM)); /* ours are as they were */
-    assert_int_equal(stats_of(store).commits, 0); /* nothing changed, nothing to sync */
+    assert_false(sigismember(&blocked, SIGTERM));      /* ours are as they were */
+    assert_int_equal(fixture_stats(store).commits, 0); /* nothing changed, nothing to sync */
     store_close(store);
 }
 
 static void test_close_finishes_what_is_queued(void **state)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
     struct store *store = fixture_open(&opened);
 
     (void)state;
@@ -781,7 +484,7 @@ static void test_close_finishes_what_is_queued(void **state)
 /* Commits leases for ever; says the number of each on the pipe once it is durable. */
 static void commit_for_ever(int fd, uint32_t first)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
     struct store *store = NULL;
     struct err err;
 
@@ -820,7 +523,7 @@ static uint32_t run_and_kill(uint32_t first, useconds_t after_us)
 
 static void test_what_was_answered_outlives_a_kill(void **state)
 {
-    struct store_options opened = options();
+    struct store_options opened = fixture_options();
     uint32_t acknowledged = 0;
 
     (void)state;
@@ -830,15 +533,13 @@ static void test_what_was_answered_outlives_a_kill(void **state)
 
         acknowledged = run_and_kill(acknowledged, fixture_below(20000));
         store = fixture_open(&opened);
-        stats = stats_of(store);
+        stats = fixture_stats(store);
         assert_true(stats.leases == acknowledged || stats.leases == acknowledged + 1);
         assert_int_equal(stats.live, stats.leases);
         acknowledged = (uint32_t)stats.leases;
         store_close(store);
     }
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
@@ -852,10 +553,6 @@ int main(void)
         TEST(test_a_full_disk_fails_one_of_a_batch),
         TEST(test_an_io_error_is_fatal),
         TEST(test_an_io_error_without_a_handler_aborts),
-        TEST(test_the_reserve_is_for_urgent_operations),
-        TEST(test_a_full_map_fails_cleanly),
-        TEST(test_revocations_fit_beside_a_pinned_reader),
-        TEST(test_a_full_disk_never_blocks_a_revocation),
         TEST(test_threads),
         TEST(test_the_writer_is_a_quiet_thread),
         TEST(test_close_finishes_what_is_queued),
