@@ -34,7 +34,7 @@ static const struct secret_config *same_key(const struct config *config,
     for (size_t i = 0; i < config->secret_count; i++) {
         const struct secret_config *other = &config->secrets[i];
 
-        if (other != secret && !sessions_of_own_key(other) &&
+        if (!sessions_of_own_key(other) &&
             strcmp(other->recipe.access_key_id, secret->recipe.access_key_id) == 0)
             return other;
     }
