@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "front/front.h"
 #include "lease/identity.h"
-#include "service/audit_prune.h"
+#include "schedule/audit_prune.h"
 #include "service/identity_round.h"
 #include "service_manager.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deletes audit lines older than audit_retention, a bounded number at a time. Loop thread. */
-#ifndef KMS_AGENT_SERVICE_AUDIT_PRUNE_H
-#define KMS_AGENT_SERVICE_AUDIT_PRUNE_H
+#ifndef KMS_AGENT_SCHEDULE_AUDIT_PRUNE_H
+#define KMS_AGENT_SCHEDULE_AUDIT_PRUNE_H
 
 #include "store/store.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "service/audit_prune.h"
+#include "schedule/audit_prune.h"
 
 #include "base/clock.h"
 #include "common/log.h"
