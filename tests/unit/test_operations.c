@@ -407,6 +407,7 @@ static void test_revoke_all(void **state)
     for (int i = 0; i < 300; i++)
         add_lease(i % 10 == 0 ? 1001 : 1000, "user:app", LEASE_ACTIVE);
     add_lease(1000, "user:app", LEASE_REVOKED);
+    add_lease(1000, "unit:web.service", LEASE_ACTIVE); /* another unit's: only the admin's */
     ask_revoke_all(1000);
     assert_int_equal(fakes.job_count, 16); /* not all at once */
     service_gone(world.service, (struct conn_ref){.slot = 1, .generation = 1});
@@ -422,7 +423,7 @@ static void test_revoke_all(void **state)
         assert_int_equal(fakes.revoke_reasons[i], REVOKE_CLIENT);
     ask_revoke_all(0);
     fake_finish_revokes();
-    assert_int_equal(number("revoked"), 30);
+    assert_int_equal(number("revoked"), 31);
     assert_int_equal(fakes.revoke_reasons[fakes.revokes - 1], REVOKE_ADMIN);
     ask_revoke_all(1003);
     assert_int_equal(number("revoked"), 0);

@@ -377,7 +377,7 @@ static const char *cgroup_root(void)
     return NULL;
 }
 
-static char cgroup[128];
+static char cgroup[128], other_cgroup[128];
 
 static void be_in_cgroup(void)
 {
@@ -390,28 +390,46 @@ static void be_in_cgroup(void)
         _exit(1);
 }
 
+static void be_in_other_cgroup(void)
+{
+    memcpy(cgroup, other_cgroup, sizeof cgroup);
+    be_in_cgroup();
+}
+
 static void test_unit_of_process(void **state)
 {
     const char *root = cgroup_root();
     struct peer peer;
     char unit[64];
-    pid_t child;
-    int fd;
+    struct peer other_peer;
+    pid_t child, other;
+    int fd, other_fd;
 
     (void)state;
     if (root == NULL)
         skip();
+    snprintf(other_cgroup, sizeof other_cgroup, "%s/kms-other-%d.service", root, (int)getpid());
     snprintf(cgroup, sizeof cgroup, "%s/kms-test-%d.service", root, (int)getpid());
     if (mkdir(cgroup, 0755) != 0)
         skip();
+    assert_int_equal(mkdir(other_cgroup, 0755), 0);
     child = start(be_in_cgroup);
     fd = accept_peer(&peer);
     assert_false(peer.unit_looked_up);
     peer.look_up_unit(&peer);
     assert_true(peer.unit_looked_up);
     assert_string_equal(peer.unit, strrchr(cgroup, '/') + 1);
-    /* Another process's pid with this pidfd: the cgroup differs from what the kernel says. */
-    assert_int_equal(unit_of_process(getpid(), peer.pidfd, unit, sizeof unit), -1);
+    /* As if the pid had been given to a process of another unit: it has a unit of its own, but the
+     * kernel says another cgroup for this pidfd. */
+    other = start(be_in_other_cgroup);
+    other_fd = accept_peer(&other_peer);
+    assert_int_equal(unit_of_process(other, other_peer.pidfd, unit, sizeof unit), 0);
+    assert_string_equal(unit, strrchr(other_cgroup, '/') + 1);
+    assert_int_equal(unit_of_process(other, peer.pidfd, unit, sizeof unit), -1);
+    stop(other);
+    peer_done(&other_peer);
+    close(other_fd);
+    rmdir(other_cgroup);
     assert_int_equal(unit_of_process(0, peer.pidfd, unit, sizeof unit), -1);
     assert_int_equal(unit_of_process(child, -1, unit, sizeof unit), -1);
     stop(child);
