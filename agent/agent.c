@@ -91,6 +91,16 @@ static int open_store(struct agent *agent, struct err *err)
     return store_open(&options, config->agent_id, &agent->env.store, err);
 }
 
+/* "env:NAME" references: taken now, so that they do not stay readable in /proc/PID/environ. */
+static void take_environment(struct agent *agent, const struct config *config)
+{
+    for (size_t i = 0; i < config->secret_count; i++)
+        if (source_take_env(agent->env.sources, &config->secrets[i].recipe))
+            log_warning(
+                "secret \"%s\": its key comes from the environment; a credential file is safer",
+                config->secrets[i].name);
+}
+
 static int make_env(struct agent *agent, struct err *err)
 {
     const struct agent_config *config = &agent->config->agent;
@@ -98,8 +108,10 @@ static int make_env(struct agent *agent, struct err *err)
 
     if (rc == 0)
         rc = sources_new(config->project_id, &agent->env.sources, err);
-    if (rc == 0)
+    if (rc == 0) {
+        take_environment(agent, agent->config);
         rc = identity_cache_new(&agent->env.identities, err);
+    }
     if (rc != 0)
         return rc;
     agent->agent_id = strdup(config->agent_id); /* a reload does not change it */
@@ -123,6 +135,7 @@ static void config_changed(struct config *config, void *arg)
     const struct agent_config *values = &config->agent;
 
     agent->config = config_ref(config);
+    take_environment(agent, config);
     schedule_set_config(agent->schedule, config);
     front_set_limits(agent->front, values);
     budget_set_rate_all(agent->env.iam_budgets, values->iam_rate, values->iam_rate * 2);
