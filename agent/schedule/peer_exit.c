@@ -5,7 +5,6 @@
 #include "schedule/id_map.h"
 #include "schedule/row_queue.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -139,13 +138,6 @@ static struct watch *watch_new(struct peer_exit *peers, const struct uuid *lease
     return watch;
 }
 
-static bool has_exited(int pidfd)
-{
-    struct pollfd fd = {.fd = pidfd, .events = POLLIN};
-
-    return poll(&fd, 1, 0) > 0;
-}
-
 int peer_exit_gone(struct peer_exit *peers, const struct uuid *lease_id, struct err *err)
 {
     struct id_node *node = id_map_find(&peers->watches, lease_id);
@@ -171,9 +163,11 @@ int peer_exit_bind(struct peer_exit *peers, const struct uuid *lease_id, int pid
     struct watch *watch = node != NULL ? QUEUE_OF(node, struct watch, node) : NULL;
 
     ASSERT_ON_LOOP();
-    if (has_exited(pidfd) || (watch != NULL && watch->pidfd < 0)) {
+    if (pidfd < 0) /* libevent would take it for a timer that never fires */
+        return err_set(err, KMS_EINTERNAL, "no descriptor of the process to bind to");
+    if (watch != NULL && watch->pidfd < 0) { /* exited before; the lease is on its way out */
         close(pidfd);
-        return peer_exit_gone(peers, lease_id, err);
+        return 0;
     }
     if (watch == NULL)
         watch = watch_new(peers, lease_id);

@@ -63,7 +63,7 @@ void schedule_cancel(struct schedule *schedule, struct job *job);
 /* The due index changed: look again. Any thread. */
 void schedule_poke(void *schedule);
 /* Binds a lease to a process: revoked when pidfd (taken, closed by the scheduler, also on failure) becomes readable, at
- * once if it is. Replaces an earlier binding. 0 or KMS_ENOMEM. */
+ * once if it is. Replaces an earlier binding. 0, KMS_ENOMEM, KMS_EINTERNAL (pidfd < 0). */
 int schedule_bind(struct schedule *schedule, const struct uuid *lease_id, int pidfd, struct err *err) KMS_MUST_CHECK;
 /* The lease has ended, its process does not matter any more. Not needed: it is noticed within ten minutes. */
 void schedule_unbind(struct schedule *schedule, const struct uuid *lease_id);

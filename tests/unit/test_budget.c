@@ -160,6 +160,29 @@ static void test_cleanup_and_mints_share(void **state)
     budget_free(world.budget);
 }
 
+/* Clean-ups that ask all the time do not snatch each token before the mints, which come back when
+ * told to. */
+static void test_sharing_is_no_race(void **state)
+{
+    struct budget *budget = budget_new(10, 20);
+    int64_t ignored, wake = 0;
+    int cleanup = 0, mint = 0;
+
+    (void)state;
+    for (int64_t now = 1; now < 60001; now++) {
+        if (budget_take(budget, BUDGET_CLEANUP, now, &ignored) == 0)
+            cleanup++;
+        if (now < wake + 3)
+            continue;
+        if (budget_take(budget, BUDGET_MINT, now, &wake) == 0)
+            mint++;
+    }
+    assert_in_range(cleanup + mint, 570, 621);
+    assert_true(mint >= 200);
+    assert_true(cleanup >= 200);
+    budget_free(budget);
+}
+
 static void test_halving_and_recovery(void **state)
 {
     struct budget *budget = budget_new(10, 20);
@@ -262,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_priority),
         cmocka_unit_test(test_priority_is_forgotten),
         cmocka_unit_test(test_cleanup_and_mints_share),
+        cmocka_unit_test(test_sharing_is_no_race),
         cmocka_unit_test(test_halving_and_recovery),
         cmocka_unit_test(test_set_rate_keeps_the_adaption),
         cmocka_unit_test(test_set),

@@ -21,6 +21,7 @@ struct box {
     struct mailbox *mailbox;
     int delivered[20000];
     size_t count, expected;
+    bool socket_turn;
     size_t count_at_socket; /* letters delivered when the socket had its turn */
 };
 
@@ -92,6 +93,7 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 
     (void)what;
     assert_int_equal(read(fd, &byte, 1), 1);
+    box->socket_turn = true;
     box->count_at_socket = box->count;
 }
 
@@ -110,6 +112,7 @@ static void test_sockets_get_a_turn(void **state)
     assert_int_equal(write(fds[1], "x", 1), 1);
     run(box);
     assert_int_equal(box->count, 1000);
+    assert_true(box->socket_turn);
     assert_true(box->count_at_socket <= 128);
     event_free(event);
     close(fds[0]);

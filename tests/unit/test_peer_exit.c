@@ -75,6 +75,17 @@ static void test_exit_revokes(void **state)
     wait_bound(fake, 0);
 }
 
+static void test_no_pidfd_is_an_error(void **state)
+{
+    struct fake *fake = *state;
+    struct uuid id = fake_id(7);
+    struct err err;
+
+    fake_schedule(fake, 8, 10);
+    assert_int_equal(schedule_bind(fake->schedule, &id, -1, &err), KMS_EINTERNAL);
+    assert_int_equal(bound(fake), 0);
+}
+
 static void test_exited_before_binding(void **state)
 {
     struct fake *fake = *state;
@@ -296,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_exit_revokes, fake_setup, fake_teardown),
+        cmocka_unit_test_setup_teardown(test_no_pidfd_is_an_error, fake_setup, fake_teardown),
         cmocka_unit_test_setup_teardown(test_exited_before_binding, fake_setup, fake_teardown),
         cmocka_unit_test_setup_teardown(test_binding_again_replaces, fake_setup, fake_teardown),
         cmocka_unit_test_setup_teardown(test_unbind, fake_setup, fake_teardown),
