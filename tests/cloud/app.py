@@ -59,7 +59,7 @@ class App:
         self.faults, self.watch, self.log = Faults(), Watch(account), CallLog()
         self.buckets = {"iam": Bucket(time.monotonic()), "sts": Bucket(time.monotonic())}
         self.connections = set()
-        self.listener = None
+        self.listener = self.metadata = self.metadata_listener = None
         self.control = Control(self)
 
     def new_connection(self):

@@ -26,6 +26,7 @@ class Cloud:
         self.info, self.process = info, process
         self.url, self.port, self.pid = info["url"], info["port"], info["pid"]
         self.account_id, self.management = info["account_id"], info["management"]
+        self.metadata_url = info.get("metadata_url")
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     @classmethod
@@ -161,6 +162,17 @@ class Cloud:
 
     def resume(self):
         os.kill(self.pid, signal.SIGCONT)
+
+    # the machine's own credentials (--metadata-port)
+
+    def metadata(self, **settings):
+        """role, session_s, version1, containers, faults, rotate, expire, forget_tokens."""
+        return self.request("POST", "metadata", settings)
+
+    def metadata_log(self, place=None):
+        """The requests at the metadata services: method, path, place, with_token, status…"""
+        log = self.request("GET", "metadata")["log"]
+        return [entry for entry in log if place in (None, entry["place"])]
 
     # the account
 

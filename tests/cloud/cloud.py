@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from app import App  # noqa: E402
+from metadata import Metadata  # noqa: E402
 from state import Account  # noqa: E402
 
 PR_SET_PDEATHSIG = 1
@@ -72,7 +73,10 @@ def tls_context(options):
 
 def describe(account, listener):
     key_id, secret = account.management_key
+    metadata = listener.app.metadata_listener
+    own = {} if metadata is None else {"metadata_url": f"http://127.0.0.1:{metadata.port}"}
     return {
+        **own,
         "port": listener.port,
         "url": f"http{'s' if listener.context else ''}://127.0.0.1:{listener.port}",
         "account_id": account.account_id,
@@ -90,6 +94,10 @@ async def serve(options):
     account = Account(options.account_id, options.partition)
     context = tls_context(options)
     app = App(account, tls=context is not None)
+    if options.metadata_port is not None:
+        app.metadata = Metadata(account)
+        app.metadata_listener = Listener(app.metadata, options.metadata_port, None)
+        await app.metadata_listener.open()
     listener = app.listener = Listener(app, options.port, context)
     await listener.open()
     stop = asyncio.Event()
@@ -100,6 +108,8 @@ async def serve(options):
     gc.set_threshold(20000, 20, 50)  # full collections walk the whole log: rarely
     await stop.wait()
     listener.close()
+    if app.metadata_listener is not None:
+        app.metadata_listener.close()
 
 
 def main():
@@ -107,6 +117,9 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument(
         "--info", required=True, help="file that is written when the look-alike serves"
+    )
+    parser.add_argument(
+        "--metadata-port", type=int, help="also serve instance and container metadata (0: any port)"
     )
     parser.add_argument("--tls-cert")
     parser.add_argument("--tls-key")

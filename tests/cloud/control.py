@@ -145,6 +145,19 @@ class Control:
         self.account.quotas.update({name: int(value) for name, value in body.items()})
         return self.account.quotas
 
+    # the machine's own credentials
+
+    def post_metadata(self, body):
+        return self.metadata().change(body)
+
+    def get_metadata(self, query):
+        return self.metadata().describe()
+
+    def metadata(self):
+        if self.app.metadata is None:
+            raise ValueError("the look-alike was started without --metadata-port")
+        return self.app.metadata
+
     # the account
 
     def post_seed(self, body):
@@ -186,5 +199,7 @@ class Control:
         for bucket in self.app.buckets.values():
             bucket.set(None, None, time.monotonic())
         self.account.reset()
+        if self.app.metadata is not None:
+            self.app.metadata.reset()
         self.app.watch.found = []
         self.app.log.clear()

@@ -66,7 +66,7 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(scope="session")
 def running_cloud():
     python = os.environ.get("CLOUD_PYTHON", "/usr/bin/python3")
-    with Moto.start() if ON_MOTO else Cloud.start(python=python) as cloud:
+    with Moto.start() if ON_MOTO else Cloud.start("--metadata-port", "0", python=python) as cloud:
         yield cloud
 
 
