@@ -13,6 +13,7 @@
 
 #define MESSAGES_PER_TURN 32 /* then the other connections get a turn */
 #define ERROR_ANSWER_MAX 2048
+#define ANSWER_EXPECTED 16384 /* bytes of an answer not yet made */
 
 enum conn_state {
     CONN_OPEN,   /* reads requests */
@@ -362,16 +363,14 @@ int conn_new(struct conn_env *env, int fd, struct peer *peer, struct conn_ref re
 
 void conn_free(struct conn *conn)
 {
-    struct event *events[3];
-
     if (conn == NULL)
         return;
-    events[0] = conn->readable;
-    events[1] = conn->writable;
-    events[2] = conn->timer;
-    for (int i = 0; i < 3; i++)
-        if (events[i] != NULL)
-            event_free(events[i]);
+    if (conn->readable != NULL)
+        event_free(conn->readable);
+    if (conn->writable != NULL)
+        event_free(conn->writable);
+    if (conn->timer != NULL)
+        event_free(conn->timer);
     conn->state = CONN_BROKEN;
     conn->in_callback = true; /* no event may be armed any more */
     conn->env->handler.gone(conn->env->handler.arg, conn->ref);
