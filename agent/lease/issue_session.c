@@ -28,24 +28,17 @@ static void take_session(struct issue *issue)
     lease->ready = true; /* sessions are usable at once */
 }
 
-/* The role's own maximum is lower than what we asked: AWS says so only now; once more at the hour
- * every role gives. */
-static bool lower_duration(struct issue *issue)
+/* The lease says what AWS was ready to give. */
+static void take_lowered(struct issue *issue, const struct session_mint *mint)
 {
     struct lease *lease = &issue->lease;
 
-    if (issue->ttl.sts_s <= STS_ASSUME_ROLE_MAX_S || lease->recipe.method == SECRET_ACCESS_KEY ||
-        issue->progress->result.failure != AWS_FAILED_PERMANENT ||
-        strcmp(issue->err.aws_code, "ValidationError") != 0)
-        return false;
-    issue->ttl.sts_s = STS_ASSUME_ROLE_MAX_S;
-    if (lease->granted_ttl_s > STS_ASSUME_ROLE_MAX_S) {
-        lease->granted_ttl_s = issue->ttl.granted_s = STS_ASSUME_ROLE_MAX_S;
-        lease->expires_ms = lease->created_ms + lease->granted_ttl_s * 1000;
-        snprintf(issue->clamp_reason, sizeof issue->clamp_reason,
-                 "the role's sessions last at most %d s", STS_ASSUME_ROLE_MAX_S);
-    }
-    return true;
+    if (mint->lowered[0] == '\0')
+        return;
+    issue->ttl.sts_s = mint->sts_s;
+    lease->granted_ttl_s = issue->ttl.granted_s = mint->sts_s;
+    lease->expires_ms = lease->created_ms + lease->granted_ttl_s * 1000;
+    snprintf(issue->clamp_reason, sizeof issue->clamp_reason, "%s", mint->lowered);
 }
 
 static int step_mint(struct issue *issue, struct lease_worker *worker, struct err *err)
@@ -64,13 +57,10 @@ static int step_mint(struct issue *issue, struct lease_worker *worker, struct er
     p->called = true;
     p->access.target.http = worker->http;
     rc = session_mint(&mint, &p->access, &issue->credential, lease->arn, &p->result, err);
-    if (rc != 0 && lower_duration(issue)) {
-        mint.sts_s = issue->ttl.sts_s;
-        mint.dated_policy = lease->granted_ttl_s < mint.sts_s;
-        rc = session_mint(&mint, &p->access, &issue->credential, lease->arn, &p->result, err);
-    }
-    if (rc == 0)
+    if (rc == 0) {
+        take_lowered(issue, &mint);
         take_session(issue);
+    }
     return rc;
 }
 

@@ -24,6 +24,7 @@ struct renew_progress {
     int64_t limit_ms; /* boot clock; 0: not begun */
     const struct secret_config *secret;
     struct session_mint mint;
+    int64_t asked_s; /* what this renewal asks for */
 };
 
 /* Is it renewable today, and until when? On the record as it is now. */
@@ -51,6 +52,7 @@ static int renew_begin(struct renew *renew)
         .current_max_s = p->secret->recipe.max_ttl_s,
         .ttl_s = renew->ttl_s != 0 ? renew->ttl_s : lease->requested_ttl_s,
     };
+    p->asked_s = ask.ttl_s;
     if (renew->ttl_s > p->secret->recipe.max_ttl_s)
         return err_set(
             &renew->err, KMS_ETTL, "a TTL of %lld s is above max_ttl of secret \"%s\", %lld s",
@@ -96,7 +98,8 @@ static int mint_again(struct renew *renew, struct aws_result *result)
         snprintf(renew->reason, sizeof renew->reason, "%s", grant.reason);
     }
     lease->expires_ms = renew->new_expires_ms;
-    p->mint = (struct session_mint){renew->env, p->secret, lease, grant.sts_s, grant.dated_policy};
+    p->mint =
+        (struct session_mint){renew->env, p->secret, lease, grant.sts_s, grant.dated_policy, ""};
     rc = session_mint(&p->mint, &p->access, &renew->credential, lease->arn, result, &renew->err);
     if (rc != 0)
         return rc;
@@ -105,6 +108,8 @@ static int mint_again(struct renew *renew, struct aws_result *result)
     lease->credential_expires_ms = renew->credential.expires_ms;
     if (renew->credential.expires_ms != 0 && renew->credential.expires_ms < renew->new_expires_ms)
         renew->new_expires_ms = renew->credential.expires_ms;
+    if (p->mint.lowered[0] != '\0')
+        snprintf(renew->reason, sizeof renew->reason, "%s", p->mint.lowered);
     return 0;
 }
 
@@ -127,6 +132,18 @@ static int call_aws(struct renew *renew, struct lease_worker *worker)
     return aws_access_judge(&p->access, renew->env, service,
                             RETRY_TRANSIENT | RETRY_LAG | RETRY_CHANGING, &result, &p->retry,
                             p->limit_ms, &renew->job, rc);
+}
+
+/* Granted is what is left from now on; by a second's fraction less is what was asked for. */
+static void take_end(struct renew *renew)
+{
+    struct lease *lease = &renew->lease;
+    int64_t left_ms = renew->new_expires_ms - clock_aws_ms();
+
+    lease->expires_ms = renew->new_expires_ms;
+    lease->granted_ttl_s = left_ms > 0 ? (left_ms + 999) / 1000 : 0;
+    if (renew->reason[0] == '\0')
+        lease->granted_ttl_s = renew->progress->asked_s;
 }
 
 static int renew_fail(struct renew *renew, int rc)
@@ -160,10 +177,12 @@ static int renew_run(struct job *job, void *worker_context)
         return rc;
     crash_point("renew-fence");
     if (rc == 0) {
-        renew->lease.expires_ms = renew->new_expires_ms;
+        take_end(renew);
         rc = lease_txn_renew(renew->env, &renew->lease, renew->by_agent ? NULL : &renew->actor,
                              &renew->err);
     }
+    if (rc == 0)
+        renew->lease.requested_ttl_s = p->asked_s; /* the answer's; the record keeps the first */
     aws_access_done(&p->access);
     return rc == 0 ? 0 : renew_fail(renew, rc);
 }

@@ -2,10 +2,14 @@
 #include "lease/session_mint.h"
 
 #include "aws/sts.h"
+#include "common/timefmt.h"
 #include "model/fence.h"
 #include "model/name.h"
+#include "model/ttl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SESSION_TAGS_MAX 50
 
@@ -69,13 +73,37 @@ static int mint_role_session(const struct session_mint *mint, struct aws_access 
     return sts_assume_role_with_web_identity(&access->target, &request, ret, arn, result, err);
 }
 
-int session_mint(const struct session_mint *mint, struct aws_access *access,
-                 struct aws_credential *ret, char arn[AWS_ARN_MAX + 1], struct aws_result *result,
-                 struct err *err)
+/* AWS tells a role's own maximum only by refusing what is above it, with the same code as anything
+ * else it finds wrong: whatever it was, an hour is worth one more call. */
+static bool lower_duration(struct session_mint *mint, const struct aws_result *result,
+                           const struct err *err)
 {
-    arn[0] = '\0';
+    char asked[32], hour[32];
+
+    if (mint->sts_s <= STS_ASSUME_ROLE_MAX_S || result->failure != AWS_FAILED_PERMANENT ||
+        strcmp(err->aws_code, "ValidationError") != 0)
+        return false;
+    duration_format(mint->sts_s * 1000, asked, sizeof asked);
+    duration_format(STS_ASSUME_ROLE_MAX_S * 1000, hour, sizeof hour);
+    snprintf(mint->lowered, sizeof mint->lowered,
+             "the role's MaxSessionDuration is below %s, every role gives %s", asked, hour);
+    mint->sts_s = STS_ASSUME_ROLE_MAX_S;
+    return true;
+}
+
+int session_mint(struct session_mint *mint, struct aws_access *access, struct aws_credential *ret,
+                 char arn[AWS_ARN_MAX + 1], struct aws_result *result, struct err *err)
+{
+    int rc;
+
     *result = (struct aws_result){0};
+    mint->lowered[0] = '\0';
     if (mint->lease->recipe.method == SECRET_ACCESS_KEY)
         return sts_get_session_token(&access->target, mint->sts_s, ret, result, err);
+    rc = mint_role_session(mint, access, ret, arn, result, err);
+    if (rc == 0 || err == NULL || !lower_duration(mint, result, err))
+        return rc;
+    *result = (struct aws_result){0};
+    err_clear(err);
     return mint_role_session(mint, access, ret, arn, result, err);
 }
