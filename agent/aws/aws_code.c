@@ -120,6 +120,32 @@ struct aws_meaning aws_code_meaning(const char *code, const char *message, int s
     return status_meaning(status);
 }
 
+int aws_code_denied_action(const char *message, char *ret, size_t size)
+{
+    static const char phrase[] = "not authorized to perform: ";
+    const char *action = strstr(message, phrase);
+    size_t len;
+
+    if (action == NULL)
+        return -1;
+    action += sizeof(phrase) - 1;
+    len = strspn(action, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:");
+    if (len == 0 || len >= size || memchr(action, ':', len) == NULL)
+        return -1;
+    memcpy(ret, action, len);
+    ret[len] = '\0';
+    return 0;
+}
+
+bool aws_code_denied_blind(const char *message)
+{
+    static const char phrase[] = " on resource: user ";
+    const char *name = strstr(message, phrase);
+
+    return strstr(message, "not authorized to perform: iam:") != NULL && name != NULL &&
+           strncmp(name + sizeof(phrase) - 1, "arn:", 4) != 0;
+}
+
 void aws_code_clean(const char *message, char *ret, size_t size)
 {
     size_t len = strlen(message), max = size - 1 < MESSAGE_MAX ? size - 1 : MESSAGE_MAX;

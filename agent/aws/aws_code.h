@@ -14,6 +14,12 @@ struct aws_meaning {
 
 /* code "" when the answer had none. */
 struct aws_meaning aws_code_meaning(const char *code, const char *message, int status);
+/* The "service:Action" that the message of a denial says is missing; 0, or -1 when it names none. */
+int aws_code_denied_action(const char *message, char *ret, size_t size);
+/* The message of a denial names an IAM user by its bare name, "on resource: user NAME". AWS does so
+ * for users that do not exist (whose path nobody knows, so that a policy scoped by path cannot allow
+ * the call), and also for users that do: it proves nothing. */
+bool aws_code_denied_blind(const char *message);
 /* message as it may be shown: control characters become spaces, at most 300 bytes. */
 void aws_code_clean(const char *message, char *ret, size_t size);
 

@@ -115,11 +115,26 @@ static bool repeats_secret(const struct exchange *exchange, const char *message)
             strstr(message, secret_text(&credential->session_token)) != NULL);
 }
 
-static void add_hint(const struct exchange *exchange, int error)
+/* A call may need more than its own action (CreateUser with tags: iam:TagUser); AWS names it. */
+static void add_denied_hint(const struct exchange *exchange, const char *message)
+{
+    char action[96];
+
+    if (aws_code_denied_action(message, action, sizeof(action)) != 0)
+        snprintf(action, sizeof(action), "%s:%s", service_names[exchange->service],
+                 exchange->query->action);
+    if (exchange->result->denied_blind && strcmp(action, "iam:GetUser") == 0)
+        err_hint(exchange->err,
+                 "the management identity needs iam:GetUser on every user: for one that does not "
+                 "exist AWS knows no path");
+    else
+        err_hint(exchange->err, "the management identity needs %s", action);
+}
+
+static void add_hint(const struct exchange *exchange, int error, const char *message)
 {
     if (error == KMS_EAWSDENIED)
-        err_hint(exchange->err, "the management identity needs %s:%s",
-                 service_names[exchange->service], exchange->query->action);
+        add_denied_hint(exchange, message);
     else if (error == KMS_ECLOCK)
         err_hint(exchange->err, "set the clock of this host: AWS refuses signatures that are "
                                 "more than about five minutes off");
@@ -135,13 +150,14 @@ static int fail_refused(const struct exchange *exchange, const struct aws_meanin
     if (!meaning->message_secret && !repeats_secret(exchange, message))
         aws_code_clean(message, text, sizeof(text));
     result->failure = meaning->failure;
+    result->denied_blind = meaning->error == KMS_EAWSDENIED && aws_code_denied_blind(message);
     if (code[0] != '\0')
         err_set(exchange->err, meaning->error, "%s: %s%s%s", action, code,
                 text[0] != '\0' ? ": " : "", text);
     else
         err_set(exchange->err, meaning->error, "%s: HTTP status %d without an AWS error", action,
                 result->status);
-    add_hint(exchange, meaning->error);
+    add_hint(exchange, meaning->error, message);
     if (exchange->err != NULL) {
         struct err *err = exchange->err;
 

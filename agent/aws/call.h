@@ -42,6 +42,9 @@ struct aws_target {
 struct aws_result {
     enum aws_failure failure;
     bool maybe_applied; /* the request may have reached AWS although no answer did */
+    bool denied_blind;  /* denied, and AWS did not name the user's ARN: a user that does not exist
+                           (or is not visible yet) has no path, so a policy scoped by path denies
+                           it; but a user that is there may be denied in the same words */
     int status;         /* HTTP status, 0 = none */
     int64_t retry_after_ms;
     char request_id[80];

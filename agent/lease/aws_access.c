@@ -11,6 +11,8 @@
 #define LAG_CAP_MS 2000
 #define CHANGING_BASE_MS 1000
 #define RETRY_AFTER_CAP_MS 5000
+#define BLIND_TRIES 6 /* some five seconds: a denial that is meant must not take long to be told   \
+                       */
 
 static bool job_is_canceled(void *arg)
 {
@@ -90,6 +92,8 @@ static int64_t failure_wait_ms(const struct aws_result *result, unsigned rules, 
     else if (result->failure == AWS_FAILED_TRANSIENT && (rules & RETRY_TRANSIENT))
         wait = retry_wait_ms(attempt, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
     else if (result->failure == AWS_FAILED_NOT_FOUND && (rules & RETRY_LAG))
+        wait = retry_wait_ms(attempt, LAG_BASE_MS, LAG_CAP_MS);
+    else if (result->denied_blind && (rules & RETRY_LAG) && attempt < BLIND_TRIES)
         wait = retry_wait_ms(attempt, LAG_BASE_MS, LAG_CAP_MS);
     else if (result->failure == AWS_FAILED_CHANGING && (rules & RETRY_CHANGING))
         wait = retry_wait_ms(attempt, CHANGING_BASE_MS, TRANSIENT_CAP_MS);

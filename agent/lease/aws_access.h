@@ -30,7 +30,7 @@ int aws_access_take(struct aws_access *access, struct lease_env *env, enum aws_s
 /* What a step may sit out. */
 enum retry_rule {
     RETRY_TRANSIENT = 1, /* no answer, 5xx, Throttling */
-    RETRY_LAG = 2,       /* NoSuchEntity right after the user was made: read lag */
+    RETRY_LAG = 2,       /* NoSuchEntity, or a blind denial, right after the user was made: lag */
     RETRY_CHANGING = 4,  /* EntityTemporarilyUnmodifiable, ConcurrentModification */
 };
 

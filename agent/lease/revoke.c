@@ -115,6 +115,28 @@ static int stage_deny(struct revoke *revoke, struct err *err)
     return rc;
 }
 
+/* A denial that does not name the user's ARN may mean that there is no such user: GetUser tells, if
+ * it may be asked about users without a path. The denial alone proves nothing, for AWS uses the
+ * same words for users that are there. Else the denial stands. */
+static int recheck_denied(struct revoke *revoke)
+{
+    struct revoke_progress *p = revoke->progress;
+    struct aws_result denial = p->result;
+    struct err err = {0};
+    int rc;
+
+    if (!denial.denied_blind || strcmp(revoke->err.aws_action, "GetUser") == 0)
+        return KMS_EAWSDENIED;
+    p->verified = false;
+    rc = revoke_verify(revoke, &err);
+    if (rc == STAGE_ABSENT || rc == STAGE_GONE) {
+        err_clear(&revoke->err);
+        return rc;
+    }
+    p->result = denial;
+    return rc == KMS_EAGAIN ? rc : KMS_EAWSDENIED;
+}
+
 /* From when on NoSuchEntity is believed. */
 static int64_t guard_end_ms(const struct lease *lease)
 {
@@ -249,6 +271,8 @@ static int revoke_run(struct job *job, void *worker_context)
                              SOURCE_IAM, job, &revoke->err);
         if (rc == 0)
             rc = run_stage(revoke);
+        if (rc == KMS_EAWSDENIED)
+            rc = recheck_denied(revoke);
         if (rc < 0 && rc != KMS_EAGAIN)
             rc = aws_access_judge(&p->access, revoke->env, AWS_IAM, 0, &p->result,
                                   &(struct retry){0}, 0, job, rc);

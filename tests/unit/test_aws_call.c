@@ -544,6 +544,53 @@ static void bodies_are_bounded(void **state)
     http_response_done(&response);
 }
 
+#define NOT_AUTHORIZED                                                                             \
+    "User: arn:aws:iam::123456789012:user/kms-management is not authorized to perform: "
+
+/* A bare name says that there may be no such user, but AWS uses it for users that exist, too: the
+ * call stays denied. */
+static void blind_denial_stays_a_denial(void **state)
+{
+    (void)state;
+    assert_int_equal(delete_user_refused(403, "AccessDenied",
+                                         NOT_AUTHORIZED
+                                         "iam:DeleteUser on resource: user kms-a because no "
+                                         "identity-based policy allows the iam:DeleteUser action"),
+                     KMS_EAWSDENIED);
+    assert_int_equal(result.failure, AWS_FAILED_PERMANENT);
+    assert_true(result.denied_blind);
+    assert_string_equal(err.hint, "the management identity needs iam:DeleteUser");
+    delete_user_refused(403, "AccessDenied",
+                        NOT_AUTHORIZED
+                        "iam:DeleteUser on resource: arn:aws:iam::123456789012:user/kms/kms-a");
+    assert_false(result.denied_blind);
+    delete_user_refused(403, "AccessDenied",
+                        NOT_AUTHORIZED "iam:AddUserToGroup on resource: group readers");
+    assert_false(result.denied_blind);
+    delete_user_refused(404, "NoSuchEntity",
+                        NOT_AUTHORIZED "iam:DeleteUser on resource: user kms-a");
+    assert_false(result.denied_blind);
+}
+
+/* CreateUser with tags may lack iam:TagUser alone. */
+static void denial_names_the_action_that_aws_names(void **state)
+{
+    static const char *const unnamed[] = {"no", NOT_AUTHORIZED, NOT_AUTHORIZED "things",
+                                          NOT_AUTHORIZED "\"x\""};
+
+    (void)state;
+    delete_user_refused(403, "AccessDenied",
+                        NOT_AUTHORIZED
+                        "iam:TagUser on resource: arn:aws:iam::123456789012:user/kms/kms-a");
+    assert_string_equal(err.hint, "the management identity needs iam:TagUser");
+    delete_user_refused(403, "AccessDenied", NOT_AUTHORIZED "iam:GetUser on resource: user kms-a");
+    assert_non_null(strstr(err.hint, "iam:GetUser on every user"));
+    for (size_t i = 0; i < sizeof(unnamed) / sizeof(unnamed[0]); i++) {
+        delete_user_refused(403, "AccessDenied", unnamed[i]);
+        assert_string_equal(err.hint, "the management identity needs iam:DeleteUser");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,6 +610,8 @@ int main(void)
         cmocka_unit_test_setup(removal_of_what_is_gone_is_success, set_up),
         cmocka_unit_test_setup(list_that_does_not_advance_ends, set_up),
         cmocka_unit_test_setup(role_session, set_up),
+        cmocka_unit_test_setup(blind_denial_stays_a_denial, set_up),
+        cmocka_unit_test_setup(denial_names_the_action_that_aws_names, set_up),
         cmocka_unit_test(plain_http_goes_to_few_hosts),
         cmocka_unit_test(headers_are_judged),
         cmocka_unit_test(response_headers_are_read),
