@@ -37,6 +37,9 @@ static void test_jump_voids_the_offset(void **state)
     struct work work;
     unsigned holds;
 
+#ifndef KMS_TEST_HOOKS
+    skip(); /* without the hooks only the kernel tells of a jump, and it knows nothing of this one */
+#endif
     fake_date(0);
     work_start(fake);
     add_expiry(fake, 1, clock_aws_ms() + 1800 * 1000);
