@@ -66,8 +66,26 @@ class Moto:
         first.put_user_policy(UserName="management", PolicyName="all", PolicyDocument=json.dumps(ADMIN))
         key = first.create_access_key(UserName="management")["AccessKey"]
         self.management = {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
-        self.post("/moto-api/reset-auth", b"0")
+        self.enforce(True)
         self.iam = self.client((key["AccessKeyId"], key["SecretAccessKey"]))
+
+    def enforce(self, on):
+        """Whether signatures and policies are checked; with that on moto answers 500 to unsigned calls."""
+        self.post("/moto-api/reset-auth", b"0" if on else b"1000000000")
+
+    def seed(self, roles=(), oidc=()):
+        """Roles; moto takes any web identity token, so it needs no provider."""
+        made = {}
+        for role in roles:
+            answer = self.iam.create_role(RoleName=role["name"], Path=role.get("path", "/"),
+                                          AssumeRolePolicyDocument=json.dumps(role["trust"]))
+            made[role["name"]] = answer["Role"]["Arn"]
+            for name, document in role.get("inline", {}).items():
+                self.iam.put_role_policy(RoleName=role["name"], PolicyName=name, PolicyDocument=json.dumps(document))
+        return {"roles": made}
+
+    def web_token(self, issuer, sub, **claims):
+        return f"{issuer}.{sub}.token"
 
     def users(self, prefix="/"):
         found = {}
