@@ -85,8 +85,16 @@ def prepare(agent, secrets):
 
 
 def sent(call, name):
-    """A list parameter of a logged call (Tags, PolicyArns): its members as dictionaries or texts."""
-    return call["params"].get(name) or []
+    """A list parameter of a logged call: texts, or dictionaries for Tags and PolicyArns."""
+    found = {}
+    for key, value in call["params"].items():
+        parts = key.split(".")
+        if parts[:2] == [name, "member"]:
+            if len(parts) == 3:
+                found[int(parts[2])] = value
+            else:
+                found.setdefault(int(parts[2]), {})[parts[3]] = value
+    return [found[number] for number in sorted(found)]
 
 
 def fence_end(user):
