@@ -324,8 +324,10 @@ static void agent_done(struct agent *agent)
         free_event(&agent->signals[i]);
     if (agent->front != NULL)
         front_stop(agent->front);
-    if (agent->schedule != NULL)
-        schedule_stop(agent->schedule, STOP_WAIT_MS);
+    if (agent->schedule != NULL && schedule_stop(agent->schedule, STOP_WAIT_MS) != 0) {
+        log_warning("a worker did not end in time; what it did is in the store or will be found");
+        _exit(0); /* nothing may be freed under it */
+    }
     front_free(agent->front);
     audit_prune_free(agent->audit_prune);
     identity_round_free(agent->identities);
