@@ -170,7 +170,7 @@ void request_abandon(struct request *request)
     request->gone = true;
     request->peer = NULL;
     if (request->job != NULL)
-        atomic_store(&request->job->canceled, true);
+        schedule_cancel(request->service->options.schedule, request->job);
 }
 
 void request_refuse(struct service *service, struct conn_ref conn, uint64_t msgid,
