@@ -6,6 +6,7 @@ are real sessions of a role of the account.
 Sources: EC2 User Guide "Use the Instance Metadata Service", ECS "IAM roles for tasks", botocore
 utils.py (InstanceMetadataFetcher, ContainerMetadataFetcher)."""
 
+import base64
 import hmac
 import json
 import secrets
@@ -150,7 +151,7 @@ class Metadata:
             return 403, "forbidden"
         if not ttl.isdigit() or not 1 <= int(ttl) <= 21600:
             return 400, "bad request"
-        token = secrets.token_urlsafe(40) + "=="
+        token = base64.b64encode(secrets.token_bytes(40)).decode()
         self.account.remember(token)
         self.tokens[token] = self.clock.now() + int(ttl)
         return 200, token, [f"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: {ttl}"]

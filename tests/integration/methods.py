@@ -50,7 +50,7 @@ def seed_role(cloud, name="minter", **more):
 
 def seed_irsa(cloud, name="pod", **more):
     """The same for the service account of the tests, with its identity provider."""
-    cloud.seed(oidc=[{"issuer": ISSUER, "audiences": ["sts.amazonaws.com"], "hs256_key": "k" * 40}])
+    cloud.seed(oidc=[{"issuer": ISSUER, "audiences": ["sts.amazonaws.com"], "hs256_key": "the-key-that-signs-the-tokens-of-these-tests"}])
     return seed_role(cloud, name, trust=irsa_trust(cloud), **more)
 
 
