@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/crash_point.h"
+#include "base/metrics.h"
 #include "base/random.h"
 #include "base/thread_role.h"
 #include "common/log.h"
@@ -47,10 +48,11 @@ static int run_step(struct issue *issue, const struct issue_step *step, struct l
     if (step->budget != BUDGET_CLASS_COUNT) {
         rc = aws_access_open(&p->access, issue->env, worker, &issue->lease.recipe,
                              issue_source_use(issue), &issue->job, &issue->err);
-        if (rc == 0)
+        if (rc == 0 && !p->paid)
             rc = aws_access_take(&p->access, issue->env, step->service, step->budget, &issue->job);
         if (rc != 0)
             return rc;
+        p->paid = step->prepay;
     }
     p->called = false;
     err_clear(&issue->err);
@@ -75,6 +77,7 @@ static int give_up(struct issue *issue, const char *step_name, int rc)
         err_set(&issue->err, rc, "the lease could not be made");
     err_context(&issue->err, "%s", step_name);
     log_warning("secret \"%s\": %s", issue->secret->name, issue->err.message);
+    metrics_count(METRIC_FAILURES, issue->secret->name, lease_error_name(&issue->err));
     if (p->intended && !p->granted &&
         lease_txn_fail_mint(issue->env, &issue->lease,
                             made_nothing && !issue->lease.create_answered, &issue->err, &err) != 0)
@@ -121,6 +124,7 @@ static int issue_run(struct job *job, void *worker_context)
         p->item++;
     }
     aws_access_done(&p->access);
+    metrics_count(METRIC_MINTS, issue->secret->name, NULL);
     return 0;
 }
 

@@ -110,6 +110,9 @@ static int step_create_user(struct issue *issue, struct lease_worker *worker, st
     int rc;
 
     (void)worker;
+    if (p->retry.attempt > 0 &&
+        clock_boot_ms() > p->retry.started_ms + CREATE_USER_LIMIT_MS) /* the budget was short */
+        return err_set(err, KMS_EAWSDOWN, "AWS did not answer CreateUser in time");
     p->called = true;
     issue->lease.create_user_ms = clock_aws_ms();
     p->create_sent = true;
@@ -264,13 +267,15 @@ static int step_probe(struct issue *issue, struct lease_worker *worker, struct e
 }
 
 #define ONCE NULL
-#define NO_CALL AWS_IAM, BUDGET_CLASS_COUNT
-#define IAM_CALL AWS_IAM, BUDGET_MINT
+#define NO_CALL AWS_IAM, BUDGET_CLASS_COUNT, false
+#define PREPAYS AWS_IAM, BUDGET_MINT, true /* so that the intent is never long before CreateUser   \
+                                            */
+#define IAM_CALL AWS_IAM, BUDGET_MINT, false
 #define RETRY_MADE (RETRY_TRANSIENT | RETRY_LAG | RETRY_CHANGING) /* the user is known to exist */
 
 const struct issue_step issue_iam_user_steps[] = {
     {"prepare", issue_prepare, ONCE, 0, 0, NO_CALL},
-    {"record-intent", step_intend, ONCE, 0, 0, NO_CALL},
+    {"record-intent", step_intend, ONCE, 0, 0, PREPAYS},
     {"create-user", step_create_user, ONCE, RETRY_MADE, CREATE_USER_LIMIT_MS, IAM_CALL},
     {"put-fence", step_put_fence, ONCE, RETRY_MADE, LAG_LIMIT_MS, IAM_CALL},
     {"add-to-groups", step_groups, count_groups, RETRY_TRANSIENT | RETRY_CHANGING, STEP_LIMIT_MS,
@@ -281,7 +286,7 @@ const struct issue_step issue_iam_user_steps[] = {
      STEP_LIMIT_MS, IAM_CALL},
     {"create-access-key", step_create_access_key, ONCE, RETRY_MADE, STEP_LIMIT_MS, IAM_CALL},
     {"record-grant", step_grant, ONCE, 0, 0, NO_CALL},
-    {"probe", step_probe, ONCE, 0, 0, AWS_STS, BUDGET_CLASS_COUNT},
+    {"probe", step_probe, ONCE, 0, 0, AWS_STS, BUDGET_CLASS_COUNT, false},
 };
 const size_t issue_iam_user_step_count =
     sizeof issue_iam_user_steps / sizeof issue_iam_user_steps[0];

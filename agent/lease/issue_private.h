@@ -13,6 +13,7 @@ struct issue_progress {
     struct retry retry;       /* of the current call */
     struct aws_result result; /* of the last call */
     bool called;              /* the last failure came from an AWS call: result is valid */
+    bool paid;                /* the budget of the next call is taken */
     bool intended;            /* the intent is durable */
     bool create_sent;         /* a CreateUser may have reached AWS */
     bool create_unclear;      /* … and at least one had no clear answer */
@@ -35,6 +36,7 @@ struct issue_step {
     int64_t retry_limit_ms;         /* how long the step may be retried */
     enum aws_service service;
     enum budget_class budget; /* BUDGET_CLASS_COUNT: the step makes no budgeted call */
+    bool prepay;              /* takes the budget of the next row's call: no waiting in between */
 };
 
 extern const struct issue_step issue_iam_user_steps[];

@@ -100,9 +100,9 @@ static int step_grant_session(struct issue *issue, struct lease_worker *worker, 
 }
 
 const struct issue_step issue_session_steps[] = {
-    {"prepare", issue_prepare, NULL, 0, 0, AWS_STS, BUDGET_CLASS_COUNT},
-    {"mint-session", step_mint, NULL, RETRY_TRANSIENT, STS_LIMIT_MS, AWS_STS, BUDGET_MINT},
-    {"identify", step_identify, NULL, 0, 0, AWS_STS, BUDGET_CLASS_COUNT},
-    {"record-grant", step_grant_session, NULL, 0, 0, AWS_STS, BUDGET_CLASS_COUNT},
+    {"prepare", issue_prepare, NULL, 0, 0, AWS_STS, BUDGET_CLASS_COUNT, false},
+    {"mint-session", step_mint, NULL, RETRY_TRANSIENT, STS_LIMIT_MS, AWS_STS, BUDGET_MINT, false},
+    {"identify", step_identify, NULL, 0, 0, AWS_STS, BUDGET_CLASS_COUNT, false},
+    {"record-grant", step_grant_session, NULL, 0, 0, AWS_STS, BUDGET_CLASS_COUNT, false},
 };
 const size_t issue_session_step_count = sizeof issue_session_steps / sizeof issue_session_steps[0];
