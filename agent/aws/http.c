@@ -24,6 +24,7 @@
 
 struct http_client {
     CURL *easy;
+    int64_t deadline_ms; /* boot clock, 0 = none */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -85,6 +86,11 @@ void http_client_free(struct http_client *client)
         return;
     curl_easy_cleanup(client->easy);
     free(client);
+}
+
+void http_client_limit(struct http_client *client, int64_t deadline_ms)
+{
+    client->deadline_ms = deadline_ms;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
@@ -209,14 +215,17 @@ static bool set_trust(CURL *easy, const struct http_request *request, bool https
     return failed;
 }
 
-static bool set_bounds(CURL *easy, const struct http_request *request)
+static bool set_bounds(const struct http_client *client, const struct http_request *request)
 {
-    int64_t connect_ms = request->connect_timeout_ms, total_ms = request->total_timeout_ms;
+    int64_t total_ms = request->total_timeout_ms ?: TOTAL_TIMEOUT_MS;
+    int64_t left_ms = client->deadline_ms > 0 ? client->deadline_ms - clock_boot_ms() : INT64_MAX;
+    CURL *easy = client->easy;
     bool failed = false;
 
+    total_ms = left_ms < 1 ? 1 : left_ms < total_ms ? left_ms : total_ms;
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms > 0 ? connect_ms : CONNECT_TIMEOUT_MS));
-    SET(CURLOPT_TIMEOUT_MS, (long)(total_ms > 0 ? total_ms : TOTAL_TIMEOUT_MS));
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(request->connect_timeout_ms ?: CONNECT_TIMEOUT_MS));
+    SET(CURLOPT_TIMEOUT_MS, (long)total_ms);
     SET(CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES);
     SET(CURLOPT_LOW_SPEED_TIME, LOW_SPEED_S);
     SET(CURLOPT_MAXCONNECTS, (long)CONNECTIONS_MAX);
@@ -350,7 +359,7 @@ static int prepare(struct http_client *client, struct transfer *transfer, CURLU 
         return rc;
     SET(CURLOPT_CURLU, url);
     failed |= set_trust(easy, request, https);
-    failed |= set_bounds(easy, request);
+    failed |= set_bounds(client, request);
     failed |= set_request(easy, request, *headers);
     failed |= set_callbacks(easy, client, transfer);
     failed |= set_signature(easy, request);

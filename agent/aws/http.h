@@ -50,6 +50,9 @@ int http_global_init(struct err *err) KMS_MUST_CHECK;
 void http_global_done(void);
 int http_client_new(struct http_client **ret, struct err *err) KMS_MUST_CHECK;
 void http_client_free(struct http_client *client);
+/* No request of this client runs past deadline_ms (boot clock; 0: no such limit), whatever its own
+ * timeouts. */
+void http_client_limit(struct http_client *client, int64_t deadline_ms);
 /* 0 with any HTTP status in *ret (http_response_done() it); KMS_EAWSDOWN (ret->sent says whether
  * the request may have been applied), KMS_ETIMEOUT, KMS_ECANCELED, KMS_ECONFIG (URL not allowed),
  * KMS_ENOMEM. Sees that Date reaches clock_observe_aws() only through aws/call, not here. */

@@ -63,6 +63,12 @@ int secret_heap_init(struct err *err)
     return KMS_ENOMEM;
 }
 
+size_t secret_heap_used(size_t *ret_size)
+{
+    *ret_size = HEAP_BYTES;
+    return CRYPTO_secure_used();
+}
+
 void secret_heap_done(void)
 {
     (void)

@@ -18,6 +18,8 @@ struct secret {
  * (CRYPTO_set_mem_functions), so it must come before any other use of OpenSSL. Main thread, once. */
 int secret_heap_init(struct err *err) KMS_MUST_CHECK;
 void secret_heap_done(void);
+/* Bytes of the locked heap that are in use, and its size. */
+size_t secret_heap_used(size_t *ret_size);
 /* Replaces the contents by a copy; 0 or KMS_ENOMEM (contents then empty). */
 int secret_set(struct secret *secret, const void *bytes, size_t len) KMS_MUST_CHECK;
 int secret_copy(const struct secret *from, struct secret *ret) KMS_MUST_CHECK;

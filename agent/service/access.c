@@ -124,6 +124,17 @@ const struct secret_config *access_secret(struct request *request, const char *n
     return NULL;
 }
 
+const struct secret_config *access_visible_secret(struct request *request, const char *name)
+{
+    const struct secret_config *secret = config_secret(request->config, name);
+    const struct rule *rule;
+
+    if (secret != NULL && access_match(secret, request->peer) == NULL &&
+        access_is_admin(request->config, request->peer))
+        return secret;
+    return access_secret(request, name, &rule);
+}
+
 int access_lease(struct request *request, bool admins, struct lease *ret, bool *ret_own)
 {
     const struct uuid *id = &request->params.lease_id;

@@ -20,6 +20,8 @@ void access_owner(const struct peer *peer, const struct rule *rule, struct lease
 
 /* The secret and the rule by which request's peer may have it; NULL: denied, request was answered and freed. */
 const struct secret_config *access_secret(struct request *request, const char *name, const struct rule **ret_rule);
+/* The secret if request's peer may have it or is an admin; NULL: denied, request was answered and freed. */
+const struct secret_config *access_visible_secret(struct request *request, const char *name);
 /* Reads the lease of params.lease_id for its owner, or for an admin if admins may: 0, or the request was answered and
  * freed. *ret_own (may be NULL): the peer is the owner. */
 int access_lease(struct request *request, bool admins, struct lease *ret, bool *ret_own) KMS_MUST_CHECK;

@@ -10,6 +10,8 @@
 static void cold_free(struct cold *cold)
 {
     wire_done(&cold->writer);
+    if (cold->arg_free != NULL)
+        cold->arg_free(cold->arg);
     free(cold->secrets);
     free(cold);
 }
@@ -18,8 +20,8 @@ static int run(struct job *job, void *worker_context)
 {
     struct cold *cold = QUEUE_OF(job, struct cold, job);
 
-    (void)worker_context;
     ASSERT_ON_WORKER();
+    cold->worker = worker_context;
     return cold->work(cold);
 }
 
@@ -53,6 +55,7 @@ struct cold *cold_new(struct request *request, int (*work)(struct cold *cold), b
     cold->job.done = done;
     cold->request = request;
     cold->store = request->service->options.env->store;
+    cold->env = request->service->options.env;
     cold->config = request->config;
     cold->params = request->params;
     cold->admin = admin;

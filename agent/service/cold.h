@@ -10,6 +10,8 @@ struct cold {
     struct job job;
     struct request *request; /* the loop's */
     struct store *store;
+    struct lease_env *env;
+    struct lease_worker *worker; /* set while work runs: the worker's HTTP client */
     struct config *config;   /* kept by the request */
     struct params params;
     struct lease_owner actor;
@@ -23,6 +25,7 @@ struct cold {
      * not be submitted. NULL: the request is answered. */
     void (*listed)(struct cold *cold, int rc);
     void *arg; /* the operation's */
+    void (*arg_free)(void *arg); /* NULL: arg is not the job's to free */
 };
 
 /* Copies what is needed of request and its peer. NULL when out of memory: the request was answered. */

@@ -11,7 +11,9 @@ const struct op ops[METHOD_COUNT] = {
     [METHOD_LEASE_LIST] = {B(SECRET) | B(STATE) | B(ALL) | B(LIMIT) | B(CURSOR), 0, op_lease_list},
     [METHOD_SECRET_LIST] = {B(ALL), 0, op_secret_list},
     [METHOD_SECRET_GET] = {B(SECRET), B(SECRET), op_secret_get},
+    [METHOD_SECRET_POLICY] = {B(SECRET), B(SECRET), op_secret_policy},
     [METHOD_AUDIT_LIST] = {B(SINCE) | B(LEASE_ID) | B(LIMIT) | B(CURSOR), 0, op_audit_list},
     [METHOD_AGENT_STATUS] = {0, 0, op_agent_status},
+    [METHOD_AGENT_DOCTOR] = {B(SECRET), 0, op_agent_doctor},
     [METHOD_AGENT_RELOAD] = {0, 0, op_agent_reload},
 };

@@ -38,6 +38,13 @@ int source_web_identity_token(struct sources *sources, const struct recipe *reci
  * KMS_ESOURCE when there is none or KUBERNETES_AUTO_FETCH_SERVICE_ACCOUNT_TOKEN is not "true". */
 int source_web_identity_token(struct sources *sources, const struct recipe *recipe,
                               struct secret *ret, struct err *err) KMS_MUST_CHECK;
+/* What the token of an irsa recipe says of itself (nothing of it is checked here). "" for what it
+ * does not say. KMS_ESOURCE. */
+struct web_identity_claims {
+    char issuer[512], subject[512], audience[256];
+};
+int source_web_identity_claims(struct sources *sources, const struct recipe *recipe,
+                               struct web_identity_claims *ret, struct err *err) KMS_MUST_CHECK;
 /* Takes the values of the recipe's "env:NAME" references now and overwrites them in the
  * environment, so that they do not stay readable in /proc/PID/environ until first use. Main thread,
  * at start, once per secret; true if there were any. */

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,4 +100,23 @@ int source_json_credential(const char *text, size_t len, const char *what,
     if (!json_is_object(document))
         return err_set(err, KMS_ESOURCE, "%s gave something that is no JSON object", what);
     return read_document(document, what, ret, err);
+}
+
+int source_json_claims(const char *text, size_t len, struct web_identity_claims *ret)
+{
+    __attribute__((cleanup(json_done))) json_t *document =
+        json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *audience = json_object_get(document, "aud");
+    struct web_identity_claims read = {0};
+
+    if (!json_is_object(document))
+        return -1;
+    if (json_is_array(audience))
+        audience = json_array_get(audience, 0);
+    snprintf(read.issuer, sizeof(read.issuer), "%s", member(document, "iss"));
+    snprintf(read.subject, sizeof(read.subject), "%s", member(document, "sub"));
+    if (json_is_string(audience))
+        snprintf(read.audience, sizeof(read.audience), "%s", json_string_value(audience));
+    *ret = read;
+    return 0;
 }

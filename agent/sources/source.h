@@ -77,6 +77,8 @@ int source_imds_fetch(const struct source_fetch *fetch, struct aws_credential *r
 /* The JSON document of both of them. what names its origin in errors. */
 int source_json_credential(const char *text, size_t len, const char *what,
                            struct aws_credential *ret, struct err *err) KMS_MUST_CHECK;
+/* The payload of a web identity token: iss, sub, aud (the first). 0 or -1. */
+int source_json_claims(const char *text, size_t len, struct web_identity_claims *ret);
 /* Gives jansson an allocator that wipes. Main thread, before others start. */
 void source_json_init(void);
 
