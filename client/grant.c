@@ -91,6 +91,9 @@ int grant_read(struct mp_cursor result, struct grant *ret, struct err *err)
     }
     if (grant_find(result, "granted_ttl_s", &value) || mp_get_uint(&value, &grant.granted_ttl_s))
         return err_set(err, KMS_ECONNECT, "the agent's answer has no usable granted_ttl_s");
+    if (grant_find(result, "requested_ttl_s", &value) ||
+        mp_get_uint(&value, &grant.requested_ttl_s))
+        grant.requested_ttl_s = grant.granted_ttl_s;
     /* Session keys without their token would fail at AWS, or work with somebody else's. */
     if (slice_is(&grant.credential_type, "temporary-credentials") != (grant.session_token.len > 0))
         return err_set(err, KMS_ECONNECT, "the agent's answer mixes up the credential types");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What kms-exec needs of answers: lease.issue decoded into slices of the answer, and a few look-ups.
- * Pure, libc only. Source: PROTOCOL.md.
+/* What kms-exec needs of answers: lease.issue decoded into slices of the answer, and a few
+ * look-ups. Pure, libc only. Source: PROTOCOL.md.
  */
 #ifndef KMS_CLIENT_GRANT_H
 #define KMS_CLIENT_GRANT_H
@@ -20,7 +20,7 @@ struct slice {
 struct grant {
     struct slice lease_id, secret, credential_type, access_key_id, secret_access_key, session_token,
         account_id, region, expires_at, clamp_reason;
-    uint64_t granted_ttl_s;
+    uint64_t granted_ttl_s, requested_ttl_s; /* requested: granted if the answer has none */
     bool bound, shared;
 };
 

@@ -209,16 +209,18 @@ static int check_min_ttl(const struct exec_options *options, const struct grant 
 
 static void tell(const struct grant *grant)
 {
-    char granted[32];
+    char granted[32], requested[32];
 
     duration_format((int64_t)(grant->granted_ttl_s % (1u << 31)) * 1000, granted, sizeof granted);
-    report_line(PROGRAM, "lease %.*s of secret %.*s: %.*s, granted %s, until %.*s%s%.*s%s",
-                (int)grant->lease_id.len, grant->lease_id.text, (int)grant->secret.len,
-                grant->secret.text, (int)grant->credential_type.len, grant->credential_type.text,
-                granted, (int)grant->expires_at.len, grant->expires_at.text,
-                grant->clamp_reason.len ? " (" : "", (int)grant->clamp_reason.len,
-                grant->clamp_reason.len ? grant->clamp_reason.text : "",
-                grant->clamp_reason.len ? ")" : "");
+    duration_format((int64_t)(grant->requested_ttl_s % (1u << 31)) * 1000, requested,
+                    sizeof requested);
+    report_line(
+        PROGRAM, "lease %.*s of secret %.*s: %.*s, requested %s, granted %s, until %.*s%s%.*s%s",
+        (int)grant->lease_id.len, grant->lease_id.text, (int)grant->secret.len, grant->secret.text,
+        (int)grant->credential_type.len, grant->credential_type.text, requested, granted,
+        (int)grant->expires_at.len, grant->expires_at.text, grant->clamp_reason.len ? " (" : "",
+        (int)grant->clamp_reason.len, grant->clamp_reason.len ? grant->clamp_reason.text : "",
+        grant->clamp_reason.len ? ")" : "");
 }
 
 static int print(const struct exec_options *options, const struct grant *grant,
