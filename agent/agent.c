@@ -11,6 +11,7 @@
 #include "lease/identity.h"
 #include "schedule/audit_prune.h"
 #include "service/identity_round.h"
+#include "service/sweep_round.h"
 #include "service_manager.h"
 
 #include <signal.h>
@@ -35,6 +36,7 @@ struct agent {
     struct service *service;
     struct front *front;
     struct identity_round *identities;
+    struct sweep_round *sweeps;
     struct audit_prune *audit_prune;
     struct event *signals[3], *watchdog, *status;
     bool globals; /* http_global_init() was done */
@@ -142,7 +144,15 @@ static void config_changed(struct config *config, void *arg)
     budget_set_rate_all(agent->env.sts_budgets, values->sts_rate, values->sts_rate * 2);
     audit_prune_set_retention(agent->audit_prune, values->audit_retention_s);
     identity_round_start(agent->identities, config);
+    sweep_round_start(agent->sweeps, config);
     config_unref(old);
+}
+
+static void clock_lost(void *arg)
+{
+    struct agent *agent = arg;
+
+    identity_round_ask_time(agent->identities);
 }
 
 static int make_service(struct agent *agent, struct err *err)
@@ -154,6 +164,8 @@ static int make_service(struct agent *agent, struct err *err)
         .config = agent->config,
         .threads_max = THREADS_MAX,
         .queue_max = QUEUE_MAX,
+        .clock_lost = clock_lost,
+        .clock_lost_arg = agent,
     };
     struct service_options service = {
         .env = &agent->env,
@@ -172,6 +184,8 @@ static int make_service(struct agent *agent, struct err *err)
     if (rc == 0)
         rc = identity_round_new(&agent->env, agent->schedule, agent->service, &agent->identities,
                                 err);
+    if (rc == 0)
+        rc = sweep_round_new(agent->base, &agent->env, agent->schedule, &agent->sweeps, err);
     if (rc == 0)
         rc = audit_prune_new(agent->base, agent->env.store, agent->config->agent.audit_retention_s,
                              &agent->audit_prune, err);
@@ -243,6 +257,7 @@ static void on_status(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
+    service_tick(((struct agent *)arg)->service);
     tell_status(arg, service_manager_status);
 }
 
@@ -328,8 +343,11 @@ static void agent_done(struct agent *agent)
         log_warning("a worker did not end in time; what it did is in the store or will be found");
         _exit(0); /* nothing may be freed under it */
     }
+    if (agent->service != NULL)
+        service_flush(agent->service);
     front_free(agent->front);
     audit_prune_free(agent->audit_prune);
+    sweep_round_free(agent->sweeps);
     identity_round_free(agent->identities);
     schedule_free(agent->schedule);
     store_close(agent->env.store); /* operations post to the mailbox until here */
@@ -358,6 +376,7 @@ int agent_run(const struct options *options)
     rc = agent_init(&agent, options, &err);
     if (rc == 0) {
         identity_round_start(agent.identities, agent.config);
+        sweep_round_start(agent.sweeps, agent.config);
         tell_status(&agent, service_manager_ready);
         log_notice("kms-agentd %s serves %zu secrets", PACKAGE_VERSION, agent.config->secret_count);
         event_base_dispatch(agent.base);

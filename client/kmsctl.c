@@ -30,7 +30,8 @@ enum {
     TAKES_KEEP = 32,
     TAKES_SHOW = 64,
     TAKES_LEASE = 128,
-    TAKES_SINCE = 256
+    TAKES_SINCE = 256,
+    TAKES_REPORT = 512
 };
 
 struct verb {
@@ -62,6 +63,10 @@ static const struct verb verbs[] = {
      TAKES_ALL},
     {"doctor", "[SECRET]", "what is in order and what is not; exit 1 if something fails",
      kmsctl_doctor, 0, 1, 0},
+    {"sweep", "[--report]",
+     "revoke IAM users that a lost store left behind; --report: only tell", kmsctl_sweep, 0, 0,
+     TAKES_REPORT},
+    {"metrics", "", "what the agent counts, as Prometheus text", kmsctl_metrics, 0, 0, 0},
     {"reload", "", "read the configuration again", kmsctl_reload, 0, 0, 0},
     {"ready", "", "exit 0 if the agent serves, else 1", kmsctl_ready, 0, 0, 0},
     {"check", "FILE…", "validate configuration files", kmsctl_check, 1, ANY_NUMBER, 0},
@@ -82,7 +87,8 @@ enum {
     OPT_KEEP,
     OPT_SHOW,
     OPT_LEASE,
-    OPT_SINCE
+    OPT_SINCE,
+    OPT_REPORT
 };
 
 static const struct option long_options[] = {
@@ -99,6 +105,7 @@ static const struct option long_options[] = {
     {"show", no_argument, NULL, OPT_SHOW},
     {"lease", required_argument, NULL, OPT_LEASE},
     {"since", required_argument, NULL, OPT_SINCE},
+    {"report", no_argument, NULL, OPT_REPORT},
     {NULL, 0, NULL, 0},
 };
 
@@ -185,6 +192,10 @@ static int read_verb_option(int option, struct kmsctl *ctl, unsigned *ret_takes,
     case OPT_SINCE:
         *ret_takes |= TAKES_SINCE;
         ctl->since = optarg;
+        return 0;
+    case OPT_REPORT:
+        *ret_takes |= TAKES_REPORT;
+        ctl->report = true;
         return 0;
     case ':':
         return usage_error(err, "a value is missing after ", ctl->argv[optind - 1]);

@@ -19,7 +19,7 @@ struct kmsctl {
     const char *socket, *secret, *state, *since, *lease; /* NULL: not given */
     int64_t ttl_s;                                       /* -1: not given */
     uint64_t limit;
-    bool json, show, all, keep;
+    bool json, show, all, keep, report;
     bool everyone; /* a list of what is not only this peer's own */
     bool hide; /* secrets must not be printed: a terminal without --show */
     int argc;  /* the verb's own arguments, options taken out */
@@ -31,6 +31,6 @@ typedef int kmsctl_fn(struct kmsctl *ctl, struct err *err);
 
 kmsctl_fn kmsctl_status, kmsctl_secrets, kmsctl_secret, kmsctl_leases, kmsctl_lease, kmsctl_issue,
     kmsctl_renew, kmsctl_revoke, kmsctl_audit, kmsctl_reload, kmsctl_ready, kmsctl_check,
-    kmsctl_config, kmsctl_policy, kmsctl_doctor;
+    kmsctl_config, kmsctl_policy, kmsctl_doctor, kmsctl_sweep, kmsctl_metrics;
 
 #endif

@@ -18,6 +18,15 @@ struct uuid uuid7_make(int64_t unix_ms, const uint8_t random[10])
     return id;
 }
 
+int64_t uuid7_ms(const struct uuid *id)
+{
+    int64_t ms = 0;
+
+    for (size_t i = 0; i < 6; i++)
+        ms = ms << 8 | id->bytes[i];
+    return ms;
+}
+
 void uuid_format(const struct uuid *id, char ret[UUID_TEXT_SIZE])
 {
     char *p = ret;

@@ -15,6 +15,8 @@ struct uuid {
 
 /* unix_ms: milliseconds since 1970; random: ten random bytes. */
 struct uuid uuid7_make(int64_t unix_ms, const uint8_t random[10]);
+/* The milliseconds it was made with. */
+int64_t uuid7_ms(const struct uuid *id);
 void uuid_format(const struct uuid *id, char ret[UUID_TEXT_SIZE]);
 void uuid_format_hex(const struct uuid *id, char ret[UUID_HEX_SIZE]);
 /* Takes the dashed and the 32-digit form, either case; 0 or -1. */

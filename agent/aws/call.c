@@ -4,6 +4,7 @@
 #include "aws/aws_code.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
+#include "base/metrics.h"
 #include "base/thread_role.h"
 
 #include <stdio.h>
@@ -226,6 +227,25 @@ static int judge(const struct exchange *exchange, const struct http_response *re
     return rc;
 }
 
+/* The code that AWS gave is in result's error only if somebody wanted that error. */
+static void count_call(const struct exchange *exchange, int rc, int64_t took_ms)
+{
+    const struct aws_result *result = exchange->result;
+    const char *code = exchange->err != NULL ? exchange->err->aws_code : "";
+
+    if (rc == 0)
+        code = "ok";
+    else if (result->status == 0)
+        code = "no_answer";
+    else if (code[0] == '\0')
+        code = "bad_answer";
+    metrics_count(METRIC_AWS_CALLS, exchange->query->action, code);
+    if (result->failure == AWS_FAILED_THROTTLED)
+        metrics_count(METRIC_AWS_THROTTLES, service_names[exchange->service], NULL);
+    if (result->status != 0)
+        metrics_latency(exchange->service, took_ms);
+}
+
 int aws_call(const struct aws_target *target, enum aws_service service, const struct query *query,
              struct xml **ret_xml, struct aws_result *result, struct err *err)
 {
@@ -233,6 +253,7 @@ int aws_call(const struct aws_target *target, enum aws_service service, const st
     char url[RECIPE_URL_MAX + 2];
     struct http_response response = {0};
     struct endpoint endpoint;
+    int64_t sent_ms;
     int rc;
 
     ASSERT_ON_WORKER();
@@ -246,6 +267,7 @@ int aws_call(const struct aws_target *target, enum aws_service service, const st
     rc = find_endpoint(&exchange, &endpoint, url);
     if (rc != 0)
         return rc;
+    sent_ms = clock_boot_ms();
     rc = send_query(&exchange, &endpoint, url, &response);
     if (rc != 0) {
         rc = fail_unanswered(&exchange, rc, response.sent);
@@ -253,6 +275,7 @@ int aws_call(const struct aws_target *target, enum aws_service service, const st
         clock_observe_aws(response.date_ms, response.sent_wall_ms, response.received_wall_ms);
         rc = judge(&exchange, &response, ret_xml);
     }
+    count_call(&exchange, rc, clock_boot_ms() - sent_ms);
     http_response_done(&response);
     return rc;
 }

@@ -29,6 +29,8 @@ struct budget_set *budget_set_new(double rate, double burst);
 void budget_set_free(struct budget_set *set);
 /* Rates of existing and future budgets (reload). */
 void budget_set_rate_all(struct budget_set *set, double rate, double burst);
+/* Calls each for every budget there is; key "" for the one of keys beyond the limit. each must not call the set. */
+void budget_set_each(struct budget_set *set, void (*each)(const char *key, struct budget *budget, void *arg), void *arg);
 /* Never NULL; belongs to the set. */
 struct budget *budget_set_get(struct budget_set *set, const char *key);
 

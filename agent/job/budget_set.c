@@ -91,3 +91,13 @@ struct budget *budget_set_get(struct budget_set *set, const char *key)
     pthread_mutex_unlock(&set->lock);
     return budget;
 }
+
+void budget_set_each(struct budget_set *set,
+                     void (*each)(const char *key, struct budget *budget, void *arg), void *arg)
+{
+    pthread_mutex_lock(&set->lock);
+    for (size_t i = 0; i < set->count; i++)
+        each(set->entries[i].key, set->entries[i].budget, arg);
+    each("", set->common, arg);
+    pthread_mutex_unlock(&set->lock);
+}

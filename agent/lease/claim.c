@@ -96,16 +96,6 @@ static int claim_row(struct store_txn *txn, struct claim *claim, const struct du
     }
 }
 
-/* Wall time in a UUIDv7. */
-static int64_t made_ms(const struct uuid *id)
-{
-    int64_t ms = 0;
-
-    for (size_t i = 0; i < 6; i++)
-        ms = ms << 8 | id->bytes[i];
-    return ms;
-}
-
 /* Recovery: rows of unfinished work that lie ahead are pulled to now; the ordinary claims then find
  * them. A lease this process is making right now is not left over. */
 static int apply_recover(struct store_txn *txn, struct claim *claim, struct err *err)
@@ -117,7 +107,7 @@ static int apply_recover(struct store_txn *txn, struct claim *claim, struct err 
                              CLAIM_MAX, skip_all_but_left_over, &count, &next, err);
 
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        if (made_ms(&rows[i].id) >= claim->env->started_wall_ms)
+        if (uuid7_ms(&rows[i].id) >= claim->env->started_wall_ms)
             continue;
         pulled++;
         rc = claim_revoke(txn, claim, &rows[i], 0, err);

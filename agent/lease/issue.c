@@ -76,7 +76,8 @@ static int give_up(struct issue *issue, const char *step_name, int rc)
     if (issue->err.code == 0)
         err_set(&issue->err, rc, "the lease could not be made");
     err_context(&issue->err, "%s", step_name);
-    log_warning("secret \"%s\": %s", issue->secret->name, issue->err.message);
+    if (!issue->quiet)
+        log_warning("secret \"%s\": %s", issue->secret->name, issue->err.message);
     metrics_count(METRIC_FAILURES, issue->secret->name, lease_error_name(&issue->err));
     if (p->intended && !p->granted &&
         lease_txn_fail_mint(issue->env, &issue->lease,
@@ -169,6 +170,7 @@ struct issue *issue_new(struct lease_env *env, const struct issue_params *params
     issue->env = env;
     issue->config = config_ref(params->config);
     issue->secret = params->secret;
+    issue->quiet = params->quiet;
     issue->finished = finished;
     issue->arg = arg;
     issue->job.lane = params->secret->recipe.type == CREDENTIAL_SESSION ? LANE_SESSION : LANE_MINT;

@@ -17,6 +17,11 @@ struct txn_arg {
     bool refused;
 };
 
+const char *lease_error_name(const struct err *err)
+{
+    return err->aws_code[0] != '\0' ? err->aws_code : err_name(err->code);
+}
+
 void lease_note_error(struct lease *lease, const struct err *cause)
 {
     snprintf(lease->error, sizeof lease->error, "%.*s", (int)sizeof lease->error - 1,

@@ -59,6 +59,8 @@ int lease_txn_renew(struct lease_env *env, struct lease *lease, const struct lea
 /* A renewal by the agent failed: not before retry_ms (AWS time) again. Not awaited. */
 void lease_txn_post_renew_later(struct lease_env *env, const struct uuid *id, int64_t retry_ms,
                                 const struct err *cause);
+/* What failed, as metrics name it: AWS's code, or the agent's own. Never NULL. */
+const char *lease_error_name(const struct err *err);
 /* Copies what failed into the record's error fields. */
 void lease_note_error(struct lease *lease, const struct err *cause);
 

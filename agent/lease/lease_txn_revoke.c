@@ -3,6 +3,7 @@
 #include "lease/lease_txn.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "lease/lease_txn_private.h"
 
 #include <string.h>
@@ -126,7 +127,9 @@ int lease_txn_gone(struct lease_env *env, struct lease *lease, struct err *err)
     struct txn_arg arg = {.in = lease, .out = &stored};
     int rc = store_run(env->store, apply_gone, &arg, true, err);
 
-    if (rc == 0)
+    if (rc == 0) {
+        metrics_count(METRIC_REVOCATIONS, lease->secret, revoke_reason_name(lease->reason));
         *lease = stored;
+    }
     return rc;
 }

@@ -4,6 +4,7 @@
 #include "aws/iam_user.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
+#include "base/metrics.h"
 #include "base/thread_role.h"
 #include "common/log.h"
 #include "lease/aws_access.h"
@@ -150,6 +151,9 @@ static int renew_fail(struct renew *renew, int rc)
 {
     if (renew->err.code == 0)
         err_set(&renew->err, rc, "the lease could not be renewed");
+    if (renew->lease.secret[0] != '\0')
+        metrics_count(METRIC_RENEWAL_FAILURES, renew->lease.secret,
+                      lease_error_name(&renew->err));
     if (renew->by_agent && renew->err.code != KMS_EENDED && renew->err.code != KMS_ENORENEW) {
         log_warning("secret \"%s\": renewal by the agent: %s", renew->lease.secret,
                     renew->err.message);
@@ -181,8 +185,10 @@ static int renew_run(struct job *job, void *worker_context)
         rc = lease_txn_renew(renew->env, &renew->lease, renew->by_agent ? NULL : &renew->actor,
                              &renew->err);
     }
-    if (rc == 0)
+    if (rc == 0) {
         renew->lease.requested_ttl_s = p->asked_s; /* the answer's; the record keeps the first */
+        metrics_count(METRIC_RENEWALS, renew->lease.secret, NULL);
+    }
     aws_access_done(&p->access);
     return rc == 0 ? 0 : renew_fail(renew, rc);
 }

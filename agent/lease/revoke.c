@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/message_ids.h"
+#include "base/metrics.h"
 #include "base/random.h"
 #include "base/thread_role.h"
 #include "common/log.h"
@@ -192,6 +193,7 @@ static int record_failure(struct revoke *revoke, int rc)
     }
     lease->attempts++;
     lease_note_error(lease, &revoke->err);
+    metrics_count(METRIC_REVOCATION_FAILURES, lease->secret, lease_error_name(&revoke->err));
     if (lease->stuck && !was_stuck)
         log_event(LOG_LEVEL_ERROR, MESSAGE_ID_STUCK, NULL, 0,
                   "lease of secret \"%s\", user %s: cannot be revoked until somebody acts: %s",

@@ -10,7 +10,8 @@
 #define TO_NONE LEASE_STATE_COUNT
 static const int transitions[LEASE_STATE_COUNT][LEASE_EVENT_COUNT] = {
     [LEASE_NONE] = {[LEASE_EVENT_INTEND] = LEASE_ISSUING,
-                    [LEASE_EVENT_GRANT] = LEASE_ACTIVE /* sessions have no intent */},
+                    [LEASE_EVENT_GRANT] = LEASE_ACTIVE /* sessions have no intent */,
+                    [LEASE_EVENT_FIND] = LEASE_REVOKING},
     [LEASE_ISSUING] = {[LEASE_EVENT_GRANT] = LEASE_ACTIVE,
                        [LEASE_EVENT_REVOKE] = LEASE_REVOKING,
                        [LEASE_EVENT_GONE] = LEASE_REVOKED /* CreateUser was refused for certain */},
@@ -18,7 +19,7 @@ static const int transitions[LEASE_STATE_COUNT][LEASE_EVENT_COUNT] = {
                       [LEASE_EVENT_REVOKE] = LEASE_REVOKING,
                       [LEASE_EVENT_GONE] = LEASE_REVOKED /* a session that ended */},
     [LEASE_REVOKING] = {[LEASE_EVENT_REVOKE] = LEASE_REVOKING, [LEASE_EVENT_GONE] = LEASE_REVOKED},
-    [LEASE_REVOKED] = {[LEASE_EVENT_PRUNE] = TO_NONE},
+    [LEASE_REVOKED] = {[LEASE_EVENT_PRUNE] = TO_NONE, [LEASE_EVENT_FIND] = LEASE_REVOKING},
 };
 
 static const char *const state_names[LEASE_STATE_COUNT] = {
@@ -35,6 +36,7 @@ static const char *const reason_names[] = {
     [REVOKE_UNDELIVERED] = "undelivered",
     [REVOKE_FAILED_MINT] = "failed_mint",
     [REVOKE_RECOVERED] = "recovered",
+    [REVOKE_SWEPT] = "swept",
 };
 
 int lease_next(enum lease_state state, enum lease_event event)

@@ -27,8 +27,9 @@ enum lease_event {
     LEASE_EVENT_REVOKE,   /* any reason: expiry, client, peer exit, failure, undelivered */
     LEASE_EVENT_GONE,     /* AWS confirmed */
     LEASE_EVENT_PRUNE,    /* forget the record */
+    LEASE_EVENT_FIND,     /* the sweep found a user of ours without a live record */
 };
-#define LEASE_EVENT_COUNT 6
+#define LEASE_EVENT_COUNT 7
 
 /* How far a revocation got; values are stored. */
 enum revoke_stage {
@@ -42,6 +43,7 @@ enum revoke_stage {
 enum revoke_reason {
     REVOKE_NONE = 0, REVOKE_EXPIRED = 1, REVOKE_CLIENT = 2, REVOKE_ADMIN = 3, REVOKE_PEER_EXIT = 4,
     REVOKE_UNDELIVERED = 5, REVOKE_FAILED_MINT = 6, REVOKE_RECOVERED = 7,
+    REVOKE_SWEPT = 8,
 };
 
 #define LEASE_RULE_MAX 160

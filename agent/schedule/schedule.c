@@ -53,6 +53,8 @@ static void on_jumped(void *arg)
 
     tasks_advance(schedule->tasks); /* a jump may be the end of a suspend, which libevent's clock
                                        sleeps through */
+    if (schedule->options.clock_lost != NULL)
+        schedule->options.clock_lost(schedule->options.clock_lost_arg);
 }
 
 static void on_rung(void *arg)

@@ -40,6 +40,9 @@ struct schedule_options {
     struct config *config;       /* referenced; for renewals by the agent */
     unsigned threads_max, queue_max;       /* threads_max 0: driven by schedule_run_one() */
     const struct schedule_hooks *hooks;    /* NULL: the agent's own */
+    /* The wall clock was set: expiries wait for AWS's time, so somebody should ask for it. May be NULL. Loop. */
+    void (*clock_lost)(void *arg);
+    void *clock_lost_arg;
 };
 
 /* Nothing runs yet; env->store may still be missing. The mailbox must live longer than the store: operations that end

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/identity_round.h"
 
+#include "base/clock.h"
 #include "base/message_ids.h"
 #include "common/log.h"
 #include "lease/identity.h"
@@ -14,6 +15,7 @@ struct identity_round {
     struct config *config; /* reference; NULL before the first start */
     size_t next;           /* secret to check next */
     bool running;          /* a check is under way */
+    size_t ask_next, ask_left; /* secrets to try for AWS's time */
 };
 
 static void check_next(struct identity_round *round);
@@ -37,14 +39,31 @@ static void check_finished(struct identity_check *check, void *arg)
     identity_check_free(check);
 }
 
+/* Whose turn it is, NULL: nobody's. A round that is under way brings AWS's time as well. */
+static const struct secret_config *next_secret(struct identity_round *round)
+{
+    const struct config *config = round->config;
+
+    if (clock_offset(NULL))
+        round->ask_left = 0;
+    if (round->running)
+        return NULL;
+    if (round->next < config->secret_count)
+        return &config->secrets[round->next++];
+    if (round->ask_left == 0 || config->secret_count == 0)
+        return NULL;
+    round->ask_left--;
+    return &config->secrets[round->ask_next++ % config->secret_count];
+}
+
 static void check_next(struct identity_round *round)
 {
+    const struct secret_config *secret = next_secret(round);
     struct identity_check *check;
 
-    if (round->running || round->next >= round->config->secret_count)
+    if (secret == NULL)
         return;
-    check = identity_check_new(round->env, round->config, &round->config->secrets[round->next++],
-                               check_finished, round);
+    check = identity_check_new(round->env, round->config, secret, check_finished, round);
     if (check == NULL)
         return;
     round->running = true;
@@ -83,5 +102,13 @@ void identity_round_start(struct identity_round *round, struct config *config)
     round->config = config_ref(config);
     config_unref(old);
     round->next = 0;
+    check_next(round);
+}
+
+void identity_round_ask_time(struct identity_round *round)
+{
+    if (round->config == NULL)
+        return;
+    round->ask_left = round->config->secret_count;
     check_next(round);
 }

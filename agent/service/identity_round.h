@@ -18,5 +18,8 @@ int identity_round_new(struct lease_env *env, struct schedule *schedule, struct 
 void identity_round_free(struct identity_round *round);
 /* Begins anew with this configuration (reference taken). */
 void identity_round_start(struct identity_round *round, struct config *config);
+/* AWS's time is not known: asks for it, one management identity after the other until one of AWS's
+ * answers, whatever it says, brings a Date. */
+void identity_round_ask_time(struct identity_round *round);
 
 #endif

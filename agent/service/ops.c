@@ -16,4 +16,6 @@ const struct op ops[METHOD_COUNT] = {
     [METHOD_AGENT_STATUS] = {0, 0, op_agent_status},
     [METHOD_AGENT_DOCTOR] = {B(SECRET), 0, op_agent_doctor},
     [METHOD_AGENT_RELOAD] = {0, 0, op_agent_reload},
+    [METHOD_AGENT_METRICS] = {0, 0, op_agent_metrics},
+    [METHOD_AGENT_SWEEP] = {B(REPORT_ONLY) | B(CURSOR), 0, op_agent_sweep},
 };

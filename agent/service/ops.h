@@ -29,5 +29,7 @@ void op_agent_doctor(struct request *request);
 void op_audit_list(struct request *request);
 void op_agent_status(struct request *request);
 void op_agent_reload(struct request *request);
+void op_agent_metrics(struct request *request);
+void op_agent_sweep(struct request *request);
 
 #endif

@@ -61,6 +61,12 @@ static bool set_all(struct params *params, const struct wire_value *value)
     return true;
 }
 
+static bool set_report_only(struct params *params, const struct wire_value *value)
+{
+    params->report_only = value->boolean;
+    return true;
+}
+
 static bool set_state(struct params *params, const struct wire_value *value)
 {
     char text[16];
@@ -107,6 +113,7 @@ static const struct row {
     [PARAM_STATE] = {"state", WIRE_STR, set_state, "issuing, active, revoking, revoked or any"},
     [PARAM_LIMIT] = {"limit", WIRE_INT, set_limit, "a number from 1 to 256"},
     [PARAM_CURSOR] = {"cursor", WIRE_STR, set_cursor, "the cursor of an earlier answer"},
+    [PARAM_REPORT_ONLY] = {"report_only", WIRE_BOOL, set_report_only, "true or false"},
     [PARAM_SINCE] = {"since", WIRE_STR, set_since, "a time as RFC 3339 has it"},
 };
 _Static_assert(PROTO_LIST_LIMIT_MAX == 256, "the text above says 256");

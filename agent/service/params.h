@@ -9,11 +9,11 @@
 #include "service/wire.h"
 
 #define PARAM_TTL_MAX_S INT64_C(315360000) /* ten years: keeps sums of times far from overflow */
-#define PARAM_CURSOR_MAX 40
+#define PARAM_CURSOR_MAX 400 /* a sweep's holds a marker of IAM, up to 320 */
 
 enum param {
     PARAM_SECRET, PARAM_LEASE_ID, PARAM_TTL_S, PARAM_REGION, PARAM_BIND, PARAM_ALL, PARAM_STATE, PARAM_LIMIT,
-    PARAM_CURSOR, PARAM_SINCE, PARAM_COUNT,
+    PARAM_CURSOR, PARAM_SINCE, PARAM_REPORT_ONLY, PARAM_COUNT,
 };
 #define PARAM_BIT(param) (1u << (param))
 
@@ -23,7 +23,7 @@ struct params {
     struct uuid lease_id;
     int64_t ttl_s;
     char region[AWS_REGION_MAX + 1];
-    bool bind, all;
+    bool bind, all, report_only;
     bool any_state;         /* state = "any" */
     enum lease_state state; /* LEASE_NONE: not given, or any */
     uint32_t limit;         /* PROTO_LIST_LIMIT_DEFAULT when not given */

@@ -3,6 +3,7 @@
 
 #include "base/thread_role.h"
 #include "store/key.h"
+#include "store/state.h"
 
 #include <string.h>
 
@@ -130,5 +131,46 @@ int due_index_first(struct store_txn *txn, int64_t *ret_ms, struct err *err)
     mdb_cursor_close(cursor);
     if (rc == 0)
         *ret_ms = row.at_ms;
+    return rc;
+}
+
+static int list_due(struct store_txn *txn, MDB_cursor *cursor, int64_t until_ms, size_t scan_max,
+                    bool (*each)(const struct lease *lease, void *arg), void *arg, struct err *err)
+{
+    struct lease lease;
+    struct due_row row;
+    MDB_val key, data, raw;
+    int bad, rc = mdb_cursor_get(cursor, &key, &data, MDB_FIRST);
+
+    for (; rc == 0 && scan_max-- > 0; rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) {
+        bad = read_row(txn, &key, &data, &row, err);
+        if (bad != 0)
+            return bad;
+        if (row.at_ms > until_ms)
+            return 0;
+        bad = txn_load(txn, &row.id, &lease, NULL, &raw, err);
+        if (bad != 0)
+            return bad;
+        if (raw.mv_data != NULL && !each(&lease, arg))
+            return 0;
+    }
+    return rc == 0 || rc == MDB_NOTFOUND ? 0 : txn_failed(txn, rc, "cannot list what is due", err);
+}
+
+int store_list_due(struct store *store, int64_t until_ms, size_t scan_max,
+                   bool (*each)(const struct lease *lease, void *arg), void *arg, struct err *err)
+{
+    struct store_txn txn;
+    MDB_cursor *cursor;
+    int rc = txn_begin_read(&store->env, &txn, err);
+
+    if (rc != 0)
+        return rc;
+    rc = txn_cursor(&txn, txn.env->due, &cursor, err);
+    if (rc == 0) {
+        rc = list_due(&txn, cursor, until_ms, scan_max, each, arg, err);
+        mdb_cursor_close(cursor);
+    }
+    txn_end(&txn);
     return rc;
 }

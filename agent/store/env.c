@@ -132,6 +132,21 @@ static int check_schema(struct env *env, MDB_txn *txn, struct err *err)
     return 0;
 }
 
+/* A new store knows nothing of what may be left at AWS: until somebody says so, sweeps only tell. */
+static int check_unswept(struct env *env, MDB_txn *txn, struct err *err)
+{
+    MDB_val key = KEY_VAL("unswept", 7), data;
+    int rc;
+
+    if (env->is_new) {
+        env->unswept = true;
+        return put_meta(env, txn, "unswept", "", 0, err);
+    }
+    rc = mdb_get(txn, env->meta, &key, &data);
+    env->unswept = rc == 0;
+    return rc == 0 || rc == MDB_NOTFOUND ? 0 : env_error(env, rc, "unswept", err);
+}
+
 static int check_agent_id(struct env *env, MDB_txn *txn, const char *agent_id, struct err *err)
 {
     MDB_val key = KEY_VAL("agent_id", 8), data;
@@ -159,6 +174,8 @@ static int open_schema(struct env *env, const char *agent_id, struct err *err)
     rc = open_tables(env, txn, err);
     if (rc == 0)
         rc = check_schema(env, txn, err);
+    if (rc == 0)
+        rc = check_unswept(env, txn, err);
     if (rc == 0)
         rc = check_agent_id(env, txn, agent_id, err);
     if (rc != 0) {

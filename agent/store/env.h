@@ -17,13 +17,14 @@
 struct env {
     struct directory directory;
     MDB_env *mdb;
-    MDB_dbi meta;    /* "schema" → 4-byte big-endian number, "agent_id" → text */
+    MDB_dbi meta;    /* "schema" → 4-byte big-endian number, "agent_id" → text, "unswept" → "" */
     MDB_dbi lease;   /* 16-byte id → record */
     MDB_dbi due;     /* 8-byte big-endian ms, id → action byte */
     MDB_dbi bound;   /* id → "": leases bound to a process */
     MDB_dbi counter; /* counters.h */
     MDB_dbi audit;   /* 8-byte big-endian sequence → record */
     bool is_new;     /* made by this open */
+    bool unswept;    /* new, and no operator has asked for a sweep since; as of the open */
 };
 
 /* 0, or KMS_ESTORE / KMS_ENOMEM with nothing held. A map size that the address space refuses is

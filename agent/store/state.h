@@ -8,11 +8,14 @@
 #include "store/txn.h"
 #include "store/writer.h"
 
+#include <stdatomic.h>
+
 #define STATE_SCAN_CHUNK                                                                           \
     256 /* records a list reads in one transaction, so that it pins pages only shortly */
 
 struct store {
     struct env env;
+    atomic_bool unswept;
     struct space space; /* the writer's */
     struct writer writer;
 };

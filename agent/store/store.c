@@ -22,6 +22,7 @@ int store_open(const struct store_options *options, const char *agent_id, struct
         free(store);
         return rc;
     }
+    atomic_init(&store->unswept, store->env.unswept);
     space_init(&store->space, &store->env, options->reserve_bytes);
     rc = writer_start(&store->writer, &store->env, &store->space, options, err);
     if (rc != 0) {
@@ -45,6 +46,26 @@ void store_close(struct store *store)
 bool store_is_new(const struct store *store)
 {
     return store->env.is_new;
+}
+
+bool store_is_unswept(const struct store *store)
+{
+    return atomic_load(&store->unswept);
+}
+
+static int apply_swept(struct store_txn *txn, void *arg, struct err *err)
+{
+    (void)arg;
+    return txn_delete(txn, txn->env->meta, "unswept", 7, err);
+}
+
+int store_set_swept(struct store *store, struct err *err)
+{
+    int rc = store_is_unswept(store) ? store_run(store, apply_swept, NULL, true, err) : 0;
+
+    if (rc == 0)
+        atomic_store(&store->unswept, false);
+    return rc;
 }
 
 bool store_is_volatile(const struct store *store)

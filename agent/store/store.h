@@ -41,8 +41,12 @@ struct store_options {
 int store_open(const struct store_options *options, const char *agent_id, struct store **ret, struct err *err) KMS_MUST_CHECK;
 /* Waits for queued operations, stops the writer, closes. NULL is fine. */
 void store_close(struct store *store);
-/* The store was made by this open (a sweep is report-only then). */
+/* The store was made by this open. */
 bool store_is_new(const struct store *store);
+/* The store was new once and store_set_swept() was never called: sweeps by the timer only report. Any thread. */
+bool store_is_unswept(const struct store *store);
+/* An operator wants sweeps: durable. Workers. */
+int store_set_swept(struct store *store, struct err *err) KMS_MUST_CHECK;
 /* File system holds no data over a reboot: sessions only unless allowed. */
 bool store_is_volatile(const struct store *store);
 
@@ -110,6 +114,10 @@ struct lease_filter {
  * decoded is KMS_ESTORE naming its id, with *ret_cursor at it, so that the caller can go on behind it. Workers. */
 int store_list(struct store *store, const struct lease_filter *filter, const struct uuid *cursor, size_t scan_max,
                bool (*each)(const struct lease *lease, void *arg), void *arg, struct uuid *ret_cursor, struct err *err) KMS_MUST_CHECK;
+/* Leases with a due row at until_ms or before, in the order of those rows, at most scan_max (in one transaction); as
+ * store_list. Workers; the loop for a few. */
+int store_list_due(struct store *store, int64_t until_ms, size_t scan_max,
+                   bool (*each)(const struct lease *lease, void *arg), void *arg, struct err *err) KMS_MUST_CHECK;
 /* Leases bound to a process (start-up). */
 int store_list_bound(struct store *store, bool (*each)(const struct lease *lease, void *arg), void *arg, struct err *err) KMS_MUST_CHECK;
 /* Audit lines with sequence < before (0: from the newest), newest first, as store_list. */
