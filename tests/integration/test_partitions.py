@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Partitions and endpoints against botocore's own endpoint data, whatever version of it is installed.
 
-Sources: botocore data/partitions.json and data/endpoints.json."""
+Sources: botocore data/partitions.json, data/endpoints.json, data/{iam,sts}/*/endpoint-rule-set-1.json."""
 import json
 import os
 import subprocess
 
 import botocore
 import pytest
+from botocore.endpoint_provider import EndpointProvider
+from botocore.loaders import Loader
 
 from agent import BUILD
 
@@ -50,6 +52,23 @@ def test_endpoints(service: str) -> None:
             host, signing = expected(partition, service, region)
             url, signed = found[1:3] if service == "iam" else found[3:5]
             assert (url, signed) == (f"https://{host}", signing), region
+
+
+@pytest.mark.parametrize("service", ["iam", "sts"])
+def test_rule_sets(service: str) -> None:
+    """The rules that SDKs go by today, where endpoints.json has no row of its own."""
+    loader = Loader()
+    rules = EndpointProvider(loader.load_service_model(service, "endpoint-rule-set-1"), loader.load_data("partitions"))
+    more = {"UseGlobalEndpoint": False} if service == "sts" else {}
+    checked = 0
+    for partition in load("partitions.json"):
+        for region, found in ours(regions_of(partition)).items():
+            endpoint = rules.resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False, **more)
+            schemes = endpoint.properties.get("authSchemes") or [{}]
+            url, signed = found[1:3] if service == "iam" else found[3:5]
+            assert (url, signed) == (endpoint.url, schemes[0].get("signingRegion", region)), region
+            checked += 1
+    assert checked > 20
 
 
 def test_partitions() -> None:
