@@ -9,6 +9,7 @@ static const char *const event_names[] = {
     [AUDIT_ISSUED] = "issued",   [AUDIT_RENEWED] = "renewed",   [AUDIT_REVOKING] = "revoking",
     [AUDIT_REVOKED] = "revoked", [AUDIT_DENIED] = "denied",     [AUDIT_FAILED] = "failed",
     [AUDIT_STUCK] = "stuck",     [AUDIT_RELOADED] = "reloaded",
+    [AUDIT_SHARED] = "shared",
 };
 
 const char *audit_event_name(enum audit_event event)

@@ -8,7 +8,7 @@
 /* Values are stored. */
 enum audit_event {
     AUDIT_ISSUED = 1, AUDIT_RENEWED = 2, AUDIT_REVOKING = 3, AUDIT_REVOKED = 4, AUDIT_DENIED = 5, AUDIT_FAILED = 6,
-    AUDIT_STUCK = 7, AUDIT_RELOADED = 8,
+    AUDIT_STUCK = 7, AUDIT_RELOADED = 8, AUDIT_SHARED = 9,
 };
 
 struct audit {

@@ -8,6 +8,7 @@
 #include "service/answer.h"
 #include "service/events.h"
 #include "service/ops.h"
+#include "service/shared.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -165,6 +166,8 @@ void op_lease_issue(struct request *request)
     issue_params.secret = secret;
     access_owner(request->peer, rule, &issue_params.owner);
     rc = check_region(params, secret, &err);
+    if (rc == 0 && shared_applies(secret, params->ttl_s) && shared_issue(request, secret, rule))
+        return; /* bind does not apply */
     if (rc == 0 && params->bind)
         rc = describe(request, &issue_params.process, &err);
     if (rc == 0)

@@ -5,6 +5,7 @@
 #include "service/answer.h"
 #include "service/events.h"
 #include "service/ops.h"
+#include "service/shared.h"
 
 static void on_finished(struct renew *renew, void *arg)
 {
@@ -17,6 +18,7 @@ static void on_finished(struct renew *renew, void *arg)
         renew_free(renew);
         return;
     }
+    shared_renewed(request->service->shared, renew, request->params.ttl_s);
     events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_RENEWED, &renew->actor, NULL, &renew->lease, NULL,
                "lease renewed");
     wire_begin_result(&writer, request->msgid);

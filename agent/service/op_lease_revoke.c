@@ -5,6 +5,7 @@
 #include "service/answer.h"
 #include "service/events.h"
 #include "service/ops.h"
+#include "service/shared.h"
 
 static void answer(struct request *request, const struct lease *lease)
 {
@@ -49,6 +50,7 @@ static void revoke_one(struct request *request)
         return;
     }
     access_owner(request->peer, NULL, &actor);
+    shared_revoked(request->service->shared, &lease.id);
     revoke = revoke_new(request->service->options.env, &lease.id,
                         own ? REVOKE_CLIENT : REVOKE_ADMIN, &actor, on_finished, request);
     if (revoke == NULL) {

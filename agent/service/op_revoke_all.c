@@ -10,6 +10,7 @@
 #include "service/cold.h"
 #include "service/events.h"
 #include "service/ops.h"
+#include "service/shared.h"
 
 #include <stdlib.h>
 
@@ -115,6 +116,7 @@ static bool submit(struct revoke_all *all, const struct target *target)
 
     if (revoke == NULL)
         return false;
+    shared_revoked(service->shared, &target->id);
     revoke->job.deadline_ms = clock_boot_ms() + REQUEST_DEADLINE_MS;
     if (schedule_submit(service->options.schedule, &revoke->job) == 0)
         return true;

@@ -7,6 +7,7 @@
 #include "service/access.h"
 #include "service/events.h"
 #include "service/ops.h"
+#include "service/shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,7 @@ static void adopt(struct reload *reload)
     warn_of_fixed(&old->agent, &service->config->agent);
     config_unref(old);
     forget_identities(service);
+    shared_config_changed(service->shared);
     for (size_t i = 0; i < service->config->warnings.count; i++)
         log_warning("%s", service->config->warnings.items[i]);
     snprintf(message, sizeof message, "configuration reloaded, %zu secrets",

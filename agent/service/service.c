@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/thread_role.h"
 #include "service/request.h"
+#include "service/shared.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +19,11 @@ int service_new(const struct service_options *options, struct service **ret, str
 
     if (service == NULL)
         return err_set(err, KMS_ENOMEM, "out of memory");
+    service->shared = shared_new(service);
+    if (service->shared == NULL) {
+        free(service);
+        return err_set(err, KMS_ENOMEM, "out of memory");
+    }
     service->options = *options;
     service->config = config_ref(options->config);
     service->started_boot_ms = clock_boot_ms();
@@ -30,6 +36,7 @@ void service_free(struct service *service)
 {
     if (service == NULL)
         return;
+    shared_free(service->shared);
     config_unref(service->config);
     free(service->conns);
     free(service->identities);
@@ -65,6 +72,16 @@ unsigned service_in_flight(const struct service *service, struct conn_ref conn)
     const struct conn_requests *requests = requests_of(service, conn);
 
     return requests != NULL ? requests->count : 0;
+}
+
+void service_tick(struct service *service)
+{
+    shared_tick(service->shared);
+}
+
+void service_flush(struct service *service)
+{
+    shared_flush(service->shared);
 }
 
 static struct identity *find_identity(struct service *service, const char *secret)

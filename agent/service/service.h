@@ -50,6 +50,10 @@ void service_handle(struct service *service, struct conn_ref conn, struct peer *
 void service_gone(struct service *service, struct conn_ref conn);
 /* Requests of conn being worked on (front stops reading at PROTO_IN_FLIGHT_MAX + 1). */
 unsigned service_in_flight(const struct service *service, struct conn_ref conn);
+/* What time brings (refreshing shared sessions, lazy audit lines); to be called every few seconds. */
+void service_tick(struct service *service);
+/* Hands the audit lines that wait to the store; before store_close(). */
+void service_flush(struct service *service);
 /* Reads the configuration again on a worker; a bad one keeps the old. finished(rc, err, arg) may be NULL. */
 void service_reload(struct service *service, void (*finished)(int rc, const struct err *err, void *arg), void *arg);
 /* How a management identity of a secret did at AWS (main tries each in the background): shown by agent.status to admins.

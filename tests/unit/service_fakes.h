@@ -5,8 +5,10 @@
 #define KMS_TESTS_SERVICE_FAKES_H
 
 #include "lease/issue.h"
+#include "lease/overdue.h"
 #include "lease/renew.h"
 #include "lease/revoke.h"
+#include "lease/sweep.h"
 #include "schedule/process.h"
 #include "service/service.h"
 
@@ -191,6 +193,12 @@ int store_list_audit(struct store *store, uint64_t before, size_t scan_max,
     return 0;
 }
 
+bool store_is_volatile(const struct store *store)
+{
+    (void)store;
+    return false;
+}
+
 int store_stats(struct store *store, struct store_stats *ret, struct err *err)
 {
     (void)store;
@@ -208,6 +216,12 @@ int schedule_submit(struct schedule *schedule, struct job *job)
         return fakes.submit_rc;
     fakes.jobs[fakes.job_count++] = job;
     return 0;
+}
+
+void schedule_cancel(struct schedule *schedule, struct job *job)
+{
+    (void)schedule;
+    atomic_store(&job->canceled, true);
 }
 
 int schedule_bind(struct schedule *schedule, const struct uuid *lease_id, int pidfd,
@@ -326,6 +340,31 @@ void revoke_free(struct revoke *revoke)
 {
     fakes.freed++;
     free(revoke);
+}
+
+struct sweep *sweep_new(struct lease_env *env, struct config *config, bool report_only,
+                        void (*finished)(struct sweep *sweep, void *arg), void *arg)
+{
+    (void)env;
+    (void)config;
+    (void)report_only;
+    (void)finished;
+    (void)arg;
+    return NULL;
+}
+
+void sweep_free(struct sweep *sweep)
+{
+    (void)sweep;
+}
+
+int overdue_read(struct store *store, size_t scan_max, struct overdue *ret, struct err *err)
+{
+    (void)store;
+    (void)scan_max;
+    (void)err;
+    *ret = (struct overdue){0};
+    return 0;
 }
 
 /* All revocations submitted come to their end, those that follow too. */

@@ -243,7 +243,8 @@ static uint64_t answered_msgid(void)
 
 /* ---- leases ---- */
 
-static const char *add_lease(uint32_t uid, const char *rule, enum lease_state lease_state)
+__attribute__((unused)) static const char *add_lease(uint32_t uid, const char *rule,
+                                                     enum lease_state lease_state)
 {
     struct lease *lease = &fakes.leases[fakes.lease_count++];
     static char text[UUID_TEXT_SIZE];
