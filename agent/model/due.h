@@ -21,7 +21,9 @@ enum due_action {
 #define DUE_REVOKED_KEEP_MS 86400000   /* a REVOKED record is kept this long for `kmsctl lease` */
 #define DUE_RENEW_SPARE_MS 120000      /* bound leases renew with min(this, half the TTL) to spare */
 #define DUE_RENEW_TTL_MIN_S 70         /* shorter leases are not renewed by the agent */
-#define LEASE_GUARD_MS 300000          /* NoSuchEntity means gone only this long after CreateUser */
+/* NoSuchEntity means gone only this long after CreateUser was sent: five minutes, and what the call itself and the
+ * whole seconds of a Date may take. */
+#define LEASE_GUARD_MS 315000
 
 struct due {
     enum due_action action;  /* DUE_NONE: nothing ever */

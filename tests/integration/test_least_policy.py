@@ -20,7 +20,7 @@ ENDS = {"iam:GetUser", "iam:DeleteAccessKey", "iam:ListAccessKeys", "iam:ListAtt
         "iam:DeleteUserPolicy", "iam:DeleteUser"}
 BEGINS = {"iam:CreateUser", "iam:TagUser", "iam:PutUserPolicy", "iam:CreateAccessKey", "iam:AttachUserPolicy",
           "iam:AddUserToGroup"}
-GUARD_S = 301
+GUARD_S = 316
 
 
 def everything(cloud):
