@@ -379,7 +379,7 @@ def test_irsa_token_is_read_at_each_call(pod, cloud):
     assert refused(pod).error["aws_code"] == "AccessDenied"
     write_token(pod, ttl_s=-10)
     assert refused(pod).error["aws_code"] == "ExpiredTokenException"
-    pod.write_file("token", "not-a-token\n")
+    pod.write_file("token", "this-is-not-a-token-but-as-long-as-one\n")
     assert refused(pod).error["aws_code"] == "InvalidIdentityToken"
     write_token(pod)
     issue(pod)
