@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "front/front.h"
 #include "lease/identity.h"
+#include "lease/root_keys.h"
 #include "schedule/audit_prune.h"
 #include "service/identity_round.h"
 #include "service/sweep_round.h"
@@ -120,6 +121,9 @@ static int make_env(struct agent *agent, struct err *err)
     if (agent->agent_id == NULL)
         return err_set(err, KMS_ENOMEM, "no memory for the agent id");
     agent->env.agent_id = agent->agent_id;
+    rc = root_keys_load(&agent->env, err);
+    if (rc != 0)
+        return rc;
     agent->env.started_wall_ms = clock_wall_ms();
     agent->env.iam_budgets = budget_set_new(config->iam_rate, config->iam_rate * 2);
     agent->env.sts_budgets = budget_set_new(config->sts_rate, config->sts_rate * 2);
@@ -375,6 +379,7 @@ int agent_run(const struct options *options)
     thread_role = THREAD_LOOP;
     rc = agent_init(&agent, options, &err);
     if (rc == 0) {
+        service_start_root_keys(agent.service);
         identity_round_start(agent.identities, agent.config);
         sweep_round_start(agent.sweeps, agent.config);
         tell_status(&agent, service_manager_ready);

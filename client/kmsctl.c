@@ -56,6 +56,8 @@ static const struct verb verbs[] = {
      TAKES_TTL | TAKES_SHOW},
     {"revoke", "ID… | --all --secret S", "end leases now", kmsctl_revoke, 0, ANY_NUMBER,
      TAKES_ALL | TAKES_SECRET},
+    {"rotate-root", "SECRET", "replace the secret's management access key", kmsctl_rotate_root, 1,
+     1, 0},
     {"audit", "[--lease ID] [--since TIME|AGO] [--limit N]", "what happened", kmsctl_audit, 0, 0,
      TAKES_LEASE | TAKES_SINCE | TAKES_LIMIT},
     {"policy", "SECRET [--all]",

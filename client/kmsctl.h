@@ -31,6 +31,7 @@ typedef int kmsctl_fn(struct kmsctl *ctl, struct err *err);
 
 kmsctl_fn kmsctl_status, kmsctl_secrets, kmsctl_secret, kmsctl_leases, kmsctl_lease, kmsctl_issue,
     kmsctl_renew, kmsctl_revoke, kmsctl_audit, kmsctl_reload, kmsctl_ready, kmsctl_check,
-    kmsctl_config, kmsctl_policy, kmsctl_doctor, kmsctl_sweep, kmsctl_metrics;
+    kmsctl_config, kmsctl_policy, kmsctl_doctor, kmsctl_sweep, kmsctl_metrics,
+    kmsctl_rotate_root;
 
 #endif

@@ -10,6 +10,7 @@ static const char *const event_names[] = {
     [AUDIT_REVOKED] = "revoked", [AUDIT_DENIED] = "denied",     [AUDIT_FAILED] = "failed",
     [AUDIT_STUCK] = "stuck",     [AUDIT_RELOADED] = "reloaded",
     [AUDIT_SHARED] = "shared",
+    [AUDIT_ROTATED] = "rotated",
 };
 
 const char *audit_event_name(enum audit_event event)

@@ -7,6 +7,7 @@
 #include "service/service.h"
 
 struct request;
+struct root_round;
 struct shared;
 
 /* Requests of a connection slot. */
@@ -35,6 +36,7 @@ struct service {
     size_t identity_count;
     struct rate mints, denials;
     struct reload *reload; /* running, or NULL */
+    struct root_round *root_round;
     struct shared *shared; /* sessions handed out again */
     int64_t started_boot_ms, started_wall_ms;
 };

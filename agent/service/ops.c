@@ -12,6 +12,7 @@ const struct op ops[METHOD_COUNT] = {
     [METHOD_SECRET_LIST] = {B(ALL), 0, op_secret_list},
     [METHOD_SECRET_GET] = {B(SECRET), B(SECRET), op_secret_get},
     [METHOD_SECRET_POLICY] = {B(SECRET), B(SECRET), op_secret_policy},
+    [METHOD_SECRET_ROTATE_ROOT] = {B(SECRET), B(SECRET), op_secret_rotate_root},
     [METHOD_AUDIT_LIST] = {B(SINCE) | B(LEASE_ID) | B(LIMIT) | B(CURSOR), 0, op_audit_list},
     [METHOD_AGENT_STATUS] = {0, 0, op_agent_status},
     [METHOD_AGENT_DOCTOR] = {B(SECRET), 0, op_agent_doctor},

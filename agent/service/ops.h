@@ -26,6 +26,7 @@ void op_secret_list(struct request *request);
 void op_secret_get(struct request *request);
 void op_secret_policy(struct request *request);
 void op_agent_doctor(struct request *request);
+void op_secret_rotate_root(struct request *request);
 void op_audit_list(struct request *request);
 void op_agent_status(struct request *request);
 void op_agent_reload(struct request *request);

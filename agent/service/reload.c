@@ -7,6 +7,7 @@
 #include "service/access.h"
 #include "service/events.h"
 #include "service/ops.h"
+#include "service/root_round.h"
 #include "service/shared.h"
 
 #include <stdio.h>
@@ -80,6 +81,7 @@ static void adopt(struct reload *reload)
     events_audit(service->options.env->store, &audit);
     if (service->options.config_changed != NULL)
         service->options.config_changed(service->config, service->options.arg);
+    root_round_start(service->root_round);
 }
 
 static void answer(struct reload *reload)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/thread_role.h"
 #include "service/request.h"
+#include "service/root_round.h"
 #include "service/shared.h"
 
 #include <inttypes.h>
@@ -28,6 +29,10 @@ int service_new(const struct service_options *options, struct service **ret, str
     service->config = config_ref(options->config);
     service->started_boot_ms = clock_boot_ms();
     service->started_wall_ms = clock_wall_ms();
+    if (root_round_new(service, &service->root_round, err) != 0) {
+        service_free(service);
+        return KMS_ENOMEM;
+    }
     *ret = service;
     return 0;
 }
@@ -37,6 +42,7 @@ void service_free(struct service *service)
     if (service == NULL)
         return;
     shared_free(service->shared);
+    root_round_free(service->root_round);
     config_unref(service->config);
     free(service->conns);
     free(service->identities);
@@ -46,6 +52,11 @@ void service_free(struct service *service)
 void service_set_port(struct service *service, const struct service_port *port)
 {
     service->port = port != NULL ? *port : (struct service_port){0};
+}
+
+void service_start_root_keys(struct service *service)
+{
+    root_round_start(service->root_round);
 }
 
 static struct conn_requests *requests_of(const struct service *service, struct conn_ref conn)

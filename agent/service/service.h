@@ -63,6 +63,9 @@ void service_set_identity(struct service *service, const char *secret, const cha
 /* Encodes an error answer for a message that never became a request (malformed, late): bytes of it in ret, 0 if it
  * does not fit. For front/. */
 size_t service_error_answer(uint64_t msgid, const struct err *err, uint8_t *ret, size_t size);
+/* Brings rotations of management keys that were interrupted to their end, in the background; after a reload it is
+ * done by itself. Once the scheduler runs. */
+void service_start_root_keys(struct service *service);
 /* One line for STATUS= and `kmsctl status`. */
 void service_status_line(struct service *service, char *ret, size_t size);
 

@@ -5,6 +5,7 @@
 #include "base/thread_role.h"
 #include "sources/accounts.h"
 #include "sources/cache.h"
+#include "sources/replaced.h"
 #include "sources/source.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct sources {
     struct source_environment environment;
     struct source_cache *cache;
     struct accounts accounts;
+    struct replaced_keys replaced;
 };
 
 /* One source_get() under way. */
@@ -39,6 +41,7 @@ int sources_new(const char *project_id, struct sources **ret, struct err *err)
     if (sources == NULL)
         return err_set(err, KMS_ENOMEM, "out of memory");
     accounts_init(&sources->accounts);
+    replaced_keys_init(&sources->replaced);
     source_json_init();
     rc = source_environment_init(&sources->environment, err);
     if (rc == 0)
@@ -60,6 +63,7 @@ void sources_free(struct sources *sources)
     source_cache_free(sources->cache);
     source_environment_done(&sources->environment);
     accounts_done(&sources->accounts);
+    replaced_keys_done(&sources->replaced);
     free(sources->project_id);
     free(sources);
 }
@@ -141,12 +145,17 @@ static int base_key(const struct get *get, char **ret)
 static int get_base(struct get *get, bool force, struct aws_credential *ret, struct err *err)
 {
     TEXT_CLEANUP char *key = NULL;
+    int rc;
 
     if (base_key(get, &key) < 0) {
         key = NULL;
         return err_set(err, KMS_ENOMEM, "out of memory");
     }
-    return source_cache_get(get->sources->cache, key, force, fetch_base, get, ret, err);
+    rc = source_cache_get(get->sources->cache, key, force, fetch_base, get, ret, err);
+    if (rc == 0 &&
+        has_own_key(get->fetch.recipe)) /* behind the cache: it holds from the next call */
+        rc = replaced_keys_apply(&get->sources->replaced, ret, err);
+    return rc;
 }
 
 /* ---- the role's session, for management ---- */
@@ -323,4 +332,28 @@ bool source_take_env(struct sources *sources, const struct recipe *recipe)
 void source_set_account(struct sources *sources, const char *access_key_id, const char *account_id)
 {
     accounts_set(&sources->accounts, access_key_id, account_id);
+}
+
+int source_own_key_id(struct sources *sources, const struct recipe *recipe,
+                      char ret[AWS_KEY_ID_MAX + 1], struct err *err)
+{
+    if (!has_own_key(recipe))
+        return err_set(err, KMS_EINVALID, "it has no access key of its own");
+    return source_static_key_id(&sources->environment, recipe, ret, err);
+}
+
+int source_replace_key(struct sources *sources, const char *configured_id,
+                       const struct aws_credential *by, const struct err *fault, struct err *err)
+{
+    return replaced_keys_set(&sources->replaced, configured_id, by, fault, err);
+}
+
+void source_restore_key(struct sources *sources, const char *configured_id)
+{
+    replaced_keys_remove(&sources->replaced, configured_id);
+}
+
+int source_seal_key(struct sources *sources, struct secret *ret, struct err *err)
+{
+    return source_read_credential_bytes(&sources->environment, "kms-seal-key", ret, err);
 }

@@ -49,6 +49,21 @@ int source_web_identity_claims(struct sources *sources, const struct recipe *rec
  * environment, so that they do not stay readable in /proc/PID/environ until first use. Main thread,
  * at start, once per secret; true if there were any. */
 bool source_take_env(struct sources *sources, const struct recipe *recipe);
+/* Of the secret's own access key: the id that the configuration names (whatever has taken its
+ * place). KMS_EINVALID when the secret has no key of its own, KMS_ESOURCE when it cannot be read.
+ */
+int source_own_key_id(struct sources *sources, const struct recipe *recipe,
+                      char ret[AWS_KEY_ID_MAX + 1], struct err *err) KMS_MUST_CHECK;
+/* From now on `by` is handed out wherever the configuration names the access key configured_id. by
+ * NULL: nothing is, and fault says why. 0 or KMS_ENOMEM. Any thread, as the next one. */
+int source_replace_key(struct sources *sources, const char *configured_id,
+                       const struct aws_credential *by, const struct err *fault,
+                       struct err *err) KMS_MUST_CHECK;
+/* The key that the configuration names is handed out again. */
+void source_restore_key(struct sources *sources, const char *configured_id);
+/* The operator's key that secrets are sealed with at rest (the service credential kms-seal-key), in
+ * *ret (secret_done() it). KMS_ESOURCE. Workers, or the main thread at start. */
+int source_seal_key(struct sources *sources, struct secret *ret, struct err *err) KMS_MUST_CHECK;
 /* Remembers the account of a management key (from CreateUser, AssumeRole or GetCallerIdentity
  * answers). */
 void source_set_account(struct sources *sources, const char *access_key_id, const char *account_id);

@@ -56,6 +56,12 @@ int source_environment_take(struct source_environment *environment, const char *
  * in errors. */
 int source_read_file(const char *path, size_t max, bool private_file, const char *what,
                      struct secret *ret, struct err *err) KMS_MUST_CHECK;
+/* All bytes, whatever they are, of the service credential called name (LoadCredential=). */
+int source_read_credential_bytes(const struct source_environment *environment, const char *name,
+                                 struct secret *ret, struct err *err) KMS_MUST_CHECK;
+/* The id of the recipe's own access key (reference or literal). */
+int source_static_key_id(struct source_environment *environment, const struct recipe *recipe,
+                         char ret[AWS_KEY_ID_MAX + 1], struct err *err) KMS_MUST_CHECK;
 /* Resolves "credential:NAME", "file:/PATH" or "env:NAME". */
 int source_read_reference(struct source_environment *environment, const char *reference,
                           struct secret *ret, struct err *err) KMS_MUST_CHECK;

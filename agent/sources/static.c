@@ -52,7 +52,8 @@ static size_t text_length(const char *buf, size_t len)
     return len;
 }
 
-static int read_open_file(int fd, size_t max, const char *what, struct secret *ret, struct err *err)
+static int read_open_file(int fd, size_t max, bool text, const char *what, struct secret *ret,
+                          struct err *err)
 {
     char *buf = wiping_malloc(max + 1);
     ssize_t n = buf != NULL ? read_whole(fd, buf, max + 1) : 0;
@@ -65,18 +66,20 @@ static int read_open_file(int fd, size_t max, const char *what, struct secret *r
     } else if ((size_t)n > max) {
         rc = err_set(err, KMS_ESOURCE, "%s: it is too large", what);
     } else {
-        size_t len = text_length(buf, (size_t)n);
+        size_t len = text ? text_length(buf, (size_t)n) : (size_t)n;
 
         rc = len > 0 ? secret_set(ret, buf, len) : KMS_ESOURCE;
         if (rc != 0)
             err_set(err, rc, "%s: %s", what,
-                    len > 0 ? "no locked memory left" : "it is not one line of printable text");
+                    len > 0 ? "no locked memory left"
+                    : text  ? "it is not one line of printable text"
+                            : "it is empty");
     }
     wiping_free(buf);
     return rc;
 }
 
-int source_read_file(const char *path, size_t max, bool private_file, const char *what,
+static int read_file(const char *path, size_t max, bool private_file, bool text, const char *what,
                      struct secret *ret, struct err *err)
 {
     const char *fault;
@@ -91,15 +94,21 @@ int source_read_file(const char *path, size_t max, bool private_file, const char
     else
         fault = file_fault(&st, max, private_file);
     rc = fault != NULL ? err_set(err, KMS_ESOURCE, "%s: %s", what, fault)
-                       : read_open_file(fd, max, what, ret, err);
+                       : read_open_file(fd, max, text, what, ret, err);
     close(fd);
     return rc;
 }
 
+int source_read_file(const char *path, size_t max, bool private_file, const char *what,
+                     struct secret *ret, struct err *err)
+{
+    return read_file(path, max, private_file, true, what, ret, err);
+}
+
 /* systemd makes the files and gives the access, by an access list that shows as group bits: no
  * check of the mode. */
-static int read_credential(const char *directory, const char *reference, struct secret *ret,
-                           struct err *err)
+static int read_credential(const char *directory, const char *reference, bool text,
+                           struct secret *ret, struct err *err)
 {
     const char *name = reference + strlen("credential:");
     char path[4096 + RECIPE_REF_MAX];
@@ -115,7 +124,16 @@ static int read_credential(const char *directory, const char *reference, struct 
     n = snprintf(path, sizeof(path), "%s/%s", directory, name);
     if (n < 0 || (size_t)n >= sizeof(path))
         return err_set(err, KMS_ESOURCE, "%s: the path is too long", reference);
-    return source_read_file(path, SOURCE_FILE_MAX, false, reference, ret, err);
+    return read_file(path, SOURCE_FILE_MAX, false, text, reference, ret, err);
+}
+
+int source_read_credential_bytes(const struct source_environment *environment, const char *name,
+                                 struct secret *ret, struct err *err)
+{
+    char reference[RECIPE_REF_MAX + 1];
+
+    snprintf(reference, sizeof(reference), "credential:%s", name);
+    return read_credential(environment->credentials_directory, reference, false, ret, err);
 }
 
 static bool has_prefix(const char *text, const char *prefix)
@@ -127,7 +145,7 @@ int source_read_reference(struct source_environment *environment, const char *re
                           struct secret *ret, struct err *err)
 {
     if (has_prefix(reference, "credential:"))
-        return read_credential(environment->credentials_directory, reference, ret, err);
+        return read_credential(environment->credentials_directory, reference, true, ret, err);
     if (has_prefix(reference, "file:/"))
         return source_read_file(reference + strlen("file:"), SOURCE_FILE_MAX, true, reference, ret,
                                 err);
@@ -162,6 +180,12 @@ static int read_key_id(struct source_environment *environment, const char *text,
         return err_set(err, KMS_ESOURCE, "%s: not an access key id", text);
     strcpy(ret, secret_text(&value));
     return 0;
+}
+
+int source_static_key_id(struct source_environment *environment, const struct recipe *recipe,
+                         char ret[AWS_KEY_ID_MAX + 1], struct err *err)
+{
+    return read_key_id(environment, recipe->access_key_id, ret, err);
 }
 
 int source_static_key(struct source_environment *environment, const struct recipe *recipe,

@@ -83,8 +83,9 @@ static int open_tables(struct env *env, MDB_txn *txn, struct err *err)
         const char *name;
         MDB_dbi *dbi;
     } tables[] = {
-        {"meta", &env->meta},   {"lease", &env->lease},     {"due", &env->due},
-        {"bound", &env->bound}, {"counter", &env->counter}, {"audit", &env->audit},
+        {"meta", &env->meta},     {"lease", &env->lease},     {"due", &env->due},
+        {"bound", &env->bound},   {"counter", &env->counter}, {"audit", &env->audit},
+        {"root_key", &env->root},
     };
     int rc;
 

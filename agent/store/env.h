@@ -23,6 +23,7 @@ struct env {
     MDB_dbi bound;   /* id → "": leases bound to a process */
     MDB_dbi counter; /* counters.h */
     MDB_dbi audit;   /* 8-byte big-endian sequence → record */
+    MDB_dbi root;    /* configured access key id → record (root_keys.h) */
     bool is_new;     /* made by this open */
     bool unswept;    /* new, and no operator has asked for a sweep since; as of the open */
 };

@@ -151,6 +151,18 @@ int record_encode_audit(const struct audit *audit, uint8_t *buf, size_t size, si
     return rc;
 }
 
+int record_encode_root_key(const struct root_key *record, const void *old, size_t old_len,
+                           uint8_t *buf, size_t size, size_t *ret_len, struct err *err)
+{
+    const struct part part = {.table = &record_root_key_table, .in = (const uint8_t *)record};
+    struct sink sink = {buf, size < RECORD_BYTES_MAX ? size : RECORD_BYTES_MAX, 0};
+    int rc = encode(&part, 1, old, old_len, &sink, err);
+
+    if (rc == 0)
+        *ret_len = sink.len;
+    return rc;
+}
+
 /* ---- decoding ---- */
 
 /* Records are written in the order of the tables, so the search almost always ends at once. */
@@ -321,5 +333,18 @@ int record_decode_audit(const void *bytes, size_t len, struct audit *ret, struct
     rc = decode(bytes, len, &part, 1, err);
     if (rc == 0)
         memcpy(ret, &audit, sizeof audit);
+    return rc;
+}
+
+int record_decode_root_key(const void *bytes, size_t len, struct root_key *ret, struct err *err)
+{
+    struct root_key record;
+    struct part part = {.table = &record_root_key_table, .out = (uint8_t *)&record};
+    int rc;
+
+    memset(&record, 0, sizeof record);
+    rc = decode(bytes, len, &part, 1, err);
+    if (rc == 0)
+        memcpy(ret, &record, sizeof record);
     return rc;
 }

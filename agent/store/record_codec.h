@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "model/audit.h"
 #include "model/lease.h"
+#include "model/root_key.h"
 #include "store/record_fields.h"
 
 #include <stddef.h>
@@ -30,5 +31,12 @@ int record_decode_lease(const void *bytes, size_t len, struct lease *ret,
                         struct record_derived *ret_derived, struct err *err) KMS_MUST_CHECK;
 int record_decode_audit(const void *bytes, size_t len, struct audit *ret,
                         struct err *err) KMS_MUST_CHECK;
+
+/* As those of leases. */
+int record_encode_root_key(const struct root_key *record, const void *old, size_t old_len,
+                           uint8_t *buf, size_t size, size_t *ret_len,
+                           struct err *err) KMS_MUST_CHECK;
+int record_decode_root_key(const void *bytes, size_t len, struct root_key *ret,
+                           struct err *err) KMS_MUST_CHECK;
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "model/audit.h"
 #include "model/lease.h"
+#include "model/root_key.h"
 
 #include <string.h>
 
@@ -104,9 +105,25 @@ static const struct record_field audit_fields[] = {
     AUDIT(45, RECORD_TEXT, owner.command),
 };
 
+#define ROOT_KEY(id, kind, member) FIELD(id, kind, struct root_key, member, UINT64_MAX)
+#define ROOT_KEY_MAX(id, member, max) FIELD(id, RECORD_UNSIGNED, struct root_key, member, max)
+
+/* A stage that this version does not know cannot be acted on: refused. */
+static const struct record_field root_key_fields[] = {
+    ROOT_KEY_MAX(1, stage, ROOT_KEY_SETTLED), ROOT_KEY(2, RECORD_TEXT, configured_id),
+    ROOT_KEY(3, RECORD_TEXT, current_id),     ROOT_KEY(4, RECORD_TEXT, current_seal),
+    ROOT_KEY(5, RECORD_TEXT, next_id),        ROOT_KEY(6, RECORD_TEXT, next_seal),
+    ROOT_KEY(7, RECORD_TEXT, known_id),       ROOT_KEY(8, RECORD_SIGNED, begun_ms),
+    ROOT_KEY(9, RECORD_TEXT, user_name),      ROOT_KEY(10, RECORD_TEXT, secret),
+    ROOT_KEY_MAX(40, actor.uid, UINT32_MAX),  ROOT_KEY_MAX(41, actor.gid, UINT32_MAX),
+    ROOT_KEY(42, RECORD_SIGNED, actor.pid),   ROOT_KEY(43, RECORD_TEXT, actor.rule),
+    ROOT_KEY(44, RECORD_TEXT, actor.unit),    ROOT_KEY(45, RECORD_TEXT, actor.command),
+};
+
 const struct record_table record_lease_table = {lease_fields, COUNT(lease_fields)};
 const struct record_table record_derived_table = {derived_fields, COUNT(derived_fields)};
 const struct record_table record_audit_table = {audit_fields, COUNT(audit_fields)};
+const struct record_table record_root_key_table = {root_key_fields, COUNT(root_key_fields)};
 
 bool record_field_is_zero(const struct record_field *field, const uint8_t *value)
 {

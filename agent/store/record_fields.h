@@ -42,7 +42,8 @@ struct record_derived {
 extern const struct record_table record_lease_table; /* struct lease */
 extern const struct record_table
     record_derived_table; /* struct record_derived; ids apart from lease's */
-extern const struct record_table record_audit_table; /* struct audit */
+extern const struct record_table record_audit_table;    /* struct audit */
+extern const struct record_table record_root_key_table; /* struct root_key */
 
 /* value points to the field inside its struct. Empty text counts as zero. */
 bool record_field_is_zero(const struct record_field *field, const uint8_t *value);

@@ -167,6 +167,9 @@ class Agent:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400), "w", encoding="utf-8") as file:
             file.write(text)
 
+    def remove_credential(self, name):
+        os.unlink(f"{self.path}/credentials/{name}")
+
     def write_config(self):
         """agent.conf and one drop-in for each secret; drop-ins of secrets that are no more go away."""
         self.write_file("agent.conf", group("agent", self.options))

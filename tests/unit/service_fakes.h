@@ -8,6 +8,8 @@
 #include "lease/overdue.h"
 #include "lease/renew.h"
 #include "lease/revoke.h"
+#include "lease/root_survey.h"
+#include "lease/rotate_root.h"
 #include "lease/sweep.h"
 #include "schedule/process.h"
 #include "service/service.h"
@@ -33,7 +35,9 @@ static struct fakes {
     struct revoke *revoke;
     enum revoke_reason revoke_reasons[FAKE_MAX];
     size_t revokes, freed;
-    unsigned delivered, undelivered, bound, loads;
+    unsigned delivered, undelivered, bound, loads, canceled;
+    struct root_survey *survey; /* submitted last; it has no run: the test finishes it */
+    struct rotation *rotation;  /* the same */
     int bind_rc, load_rc;
 } fakes;
 
@@ -222,6 +226,7 @@ void schedule_cancel(struct schedule *schedule, struct job *job)
 {
     (void)schedule;
     atomic_store(&job->canceled, true);
+    fakes.canceled++;
 }
 
 int schedule_bind(struct schedule *schedule, const struct uuid *lease_id, int pidfd,
@@ -377,6 +382,89 @@ static void fake_finish_revokes(void)
         fake_lease(&revoke->lease.id)->state = LEASE_REVOKING;
         revoke->finished(revoke, revoke->arg);
     }
+}
+
+/* ---- management keys ---- */
+
+struct root_survey *root_survey_new(struct lease_env *env, struct config *config, int64_t delay_ms,
+                                    void (*finished)(struct root_survey *survey, void *arg),
+                                    void *arg)
+{
+    fakes.survey = calloc(1, sizeof *fakes.survey);
+    fakes.survey->env = env;
+    fakes.survey->config = config_ref(config);
+    fakes.survey->delay_ms = delay_ms;
+    fakes.survey->finished = finished;
+    fakes.survey->arg = arg;
+    return fakes.survey;
+}
+
+void root_survey_free(struct root_survey *survey)
+{
+    config_unref(survey->config);
+    if (fakes.survey == survey)
+        fakes.survey = NULL;
+    free(survey);
+}
+
+struct rotation *rotation_new(struct lease_env *env, struct config *config,
+                              const struct secret_config *secret, const struct lease_owner *actor,
+                              void (*finished)(struct rotation *rotation, void *arg), void *arg)
+{
+    fakes.rotation = calloc(1, sizeof *fakes.rotation);
+    fakes.rotation->env = env;
+    fakes.rotation->config = config_ref(config);
+    fakes.rotation->secret = secret;
+    fakes.rotation->resume = actor == NULL;
+    if (actor != NULL)
+        fakes.rotation->actor = *actor;
+    fakes.rotation->finished = finished;
+    fakes.rotation->arg = arg;
+    return fakes.rotation;
+}
+
+void rotation_free(struct rotation *rotation)
+{
+    config_unref(rotation->config);
+    if (fakes.rotation == rotation)
+        fakes.rotation = NULL;
+    free(rotation);
+}
+
+static void fake_take_job(const struct job *job)
+{
+    for (size_t i = 0; i < fakes.job_count; i++)
+        if (fakes.jobs[i] == job)
+            fakes.jobs[i] = fakes.jobs[--fakes.job_count];
+}
+
+/* The survey under way ends; canceled ones with KMS_ECANCELED. */
+static void fake_finish_survey(int rc)
+{
+    struct root_survey *survey = fakes.survey;
+
+    fake_take_job(&survey->job);
+    survey->job.rc = atomic_load(&survey->job.canceled) ? KMS_ECANCELED : rc;
+    survey->finished(survey, survey->arg);
+}
+
+static void fake_finish_rotation(int rc)
+{
+    struct rotation *rotation = fakes.rotation;
+
+    fake_take_job(&rotation->job);
+    rotation->job.rc = atomic_load(&rotation->job.canceled) ? KMS_ECANCELED : rc;
+    rotation->finished(rotation, rotation->arg);
+}
+
+/* At the end of a test, as at the end of the agent: nothing more is taken. */
+static void fake_end_root_jobs(void)
+{
+    fakes.submit_rc = KMS_ESTOPPING;
+    if (fakes.survey != NULL)
+        fake_finish_survey(KMS_ECANCELED);
+    if (fakes.rotation != NULL)
+        fake_finish_rotation(KMS_ECANCELED);
 }
 
 #endif

@@ -80,6 +80,7 @@ static int close_world(void **state)
     (void)state;
     service_gone(world.service, conn);
     fake_run_jobs();
+    fake_end_root_jobs();
     service_free(world.service);
     refs = fake_config.refs;
     fake_config.refs = 1;
