@@ -187,6 +187,15 @@ check_listed() {
     done
 }
 
+# In a checkout: whatever is committed is in the tarball too.
+check_shipped() {
+    local file
+    [ -e .git ] || return 0
+    while IFS= read -r file; do
+        grep -qF -- "$file" Makefile.am || report "Makefile.am: $file is not listed"
+    done < <(git ls-tree -r --name-only HEAD -- tests systemd man doc | grep -vE '\.[ch]$')
+}
+
 for file in "${sources[@]}"; do
     check_includes "$file"
     case $file in tests/*) ;; *) check_pins "$file" ;; esac
@@ -197,6 +206,7 @@ for file in "${sources[@]}"; do
 done
 for file in "${defs[@]}"; do check_words "$file"; done
 check_listed
+check_shipped
 while IFS= read -r file; do check_words "$file"; done < <(find demo check tests systemd deploy '(' -name '*.py' -o -name '*.sh' -o -name demo -o -name check ')' -type f 2>/dev/null | sort)
 
 if [ $findings -gt 0 ]; then
