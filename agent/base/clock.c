@@ -17,11 +17,15 @@
 #define DATE_STEP_MS 1000       /* a Date says the second only */
 #define ROUND_TRIP_MAX_MS 60000 /* longer, or backwards: the wall clock was set meanwhile */
 
-static struct clock_source source;                 /* all NULL: the kernel's */
-static _Atomic int64_t offset_ms = OFFSET_UNKNOWN; /* AWS minus wall */
+static struct clock_source source; /* all NULL: the kernel's */
+/* AWS's clock minus the boot clock, which nobody sets: so AWS's time goes on evenly whatever
+ * happens to the wall clock, and what was learned before a jump is still right after it. */
+static _Atomic int64_t aws_minus_boot_ms = OFFSET_UNKNOWN;
+static atomic_bool in_doubt; /* not confirmed by a Date since clock_void_offset() */
 
 #ifdef KMS_TEST_HOOKS
-static const _Atomic int64_t *test_shift; /* NULL: none */
+static const _Atomic int64_t *test_shift;      /* of the wall clock; NULL: none */
+static const _Atomic int64_t *test_boot_shift; /* of the boot clock */
 
 void clock_init(void)
 {
@@ -36,9 +40,11 @@ void clock_init(void)
     if (fd < 0)
         return;
     if (fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(int64_t)) {
-        p = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+        p = mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
         if (p != MAP_FAILED)
             test_shift = p;
+        if (p != MAP_FAILED && st.st_size >= (off_t)(2 * sizeof(int64_t)))
+            test_boot_shift = test_shift + 1;
     }
     close(fd);
 }
@@ -47,12 +53,22 @@ static int64_t shift_ms(void)
 {
     return test_shift != NULL ? atomic_load(test_shift) : 0;
 }
+
+int64_t clock_boot_shift_ms(void)
+{
+    return test_boot_shift != NULL ? atomic_load(test_boot_shift) : 0;
+}
 #else
 void clock_init(void)
 {
 }
 
 static int64_t shift_ms(void)
+{
+    return 0;
+}
+
+int64_t clock_boot_shift_ms(void)
 {
     return 0;
 }
@@ -82,14 +98,14 @@ int64_t clock_boot_ms(void)
 {
     if (source.boot_ms != NULL)
         return source.boot_ms(source.arg);
-    return kernel_ms(CLOCK_BOOTTIME);
+    return kernel_ms(CLOCK_BOOTTIME) + clock_boot_shift_ms();
 }
 
 int64_t clock_aws_ms(void)
 {
-    int64_t offset = atomic_load(&offset_ms);
+    int64_t apart_ms = atomic_load(&aws_minus_boot_ms);
 
-    return clock_wall_ms() + (offset == OFFSET_UNKNOWN ? 0 : offset);
+    return apart_ms == OFFSET_UNKNOWN ? clock_wall_ms() : clock_boot_ms() + apart_ms;
 }
 
 void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_wall_ms)
@@ -98,33 +114,40 @@ void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_w
      * between these. */
     int64_t low_ms = date_ms - received_wall_ms, high_ms = date_ms + DATE_STEP_MS - sent_wall_ms;
     int64_t round_trip_ms = received_wall_ms - sent_wall_ms, known_ms;
+    int64_t wall_minus_boot_ms = clock_wall_ms() - clock_boot_ms();
 
     if (date_ms <= 0 || round_trip_ms < 0 || round_trip_ms > ROUND_TRIP_MAX_MS)
         return;
-    known_ms = atomic_load(&offset_ms);
-    if (known_ms == OFFSET_UNKNOWN)
-        known_ms = 0;
+    known_ms = atomic_load(&aws_minus_boot_ms);
+    known_ms = known_ms == OFFSET_UNKNOWN ? 0 : known_ms - wall_minus_boot_ms;
     /* The nearest offset that this Date allows: clocks that agree stay as they are, and AWS time
      * does not tremble. */
     if (known_ms < low_ms)
         known_ms = low_ms;
     else if (known_ms > high_ms)
         known_ms = high_ms;
-    atomic_store(&offset_ms, known_ms);
+    atomic_store(&aws_minus_boot_ms, known_ms + wall_minus_boot_ms);
+    atomic_store(&in_doubt, false);
+}
+
+void clock_doubt_offset(void)
+{
+    atomic_store(&in_doubt, true);
 }
 
 void clock_void_offset(void)
 {
-    atomic_store(&offset_ms, OFFSET_UNKNOWN);
+    atomic_store(&aws_minus_boot_ms, OFFSET_UNKNOWN);
+    atomic_store(&in_doubt, false);
 }
 
 bool clock_offset(int64_t *ret_ms)
 {
-    int64_t offset = atomic_load(&offset_ms);
+    int64_t apart_ms = atomic_load(&aws_minus_boot_ms);
 
-    if (offset == OFFSET_UNKNOWN)
+    if (apart_ms == OFFSET_UNKNOWN || atomic_load(&in_doubt))
         return false;
     if (ret_ms != NULL)
-        *ret_ms = offset;
+        *ret_ms = clock_boot_ms() + apart_ms - clock_wall_ms();
     return true;
 }

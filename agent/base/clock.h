@@ -23,8 +23,11 @@ struct clock_source {
 void clock_set_source(const struct clock_source *source);
 /* Test builds (KMS_TEST_HOOKS): wall time is shifted by the int64 milliseconds found in the file
  * named by the environment variable KMS_TEST_CLOCK, mapped shared, so that a test can move the
- * agent's clock. No-op otherwise. */
+ * agent's clock; a second int64 shifts the boot clock (both: time that passed, as in a suspend).
+ * No-op otherwise. */
 void clock_init(void);
+/* The second one; 0 outside test builds. */
+int64_t clock_boot_shift_ms(void);
 
 int64_t clock_wall_ms(void);
 int64_t clock_boot_ms(void);
@@ -34,9 +37,13 @@ int64_t clock_aws_ms(void);
  * offset moves to the nearest value that the Date (a whole second) allows; clocks that agree have
  * offset 0. */
 void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_wall_ms);
-/* Forgets the offset (start, a clock jump): clock_aws_ms() is wall time until the next Date. */
+/* A clock jump, the end of a suspend: clock_offset() answers false until the next Date.
+ * clock_aws_ms() goes on from what was known, by the boot clock. */
+void clock_doubt_offset(void);
+/* Forgets the offset (tests): clock_aws_ms() is wall time until the next Date. */
 void clock_void_offset(void);
-/* Whether an offset is known; *ret_ms (may be NULL) is AWS minus wall. */
+/* Whether an offset is known and not in doubt; *ret_ms (may be NULL) is AWS minus wall, within a
+ * millisecond or two. */
 bool clock_offset(int64_t *ret_ms);
 
 #endif

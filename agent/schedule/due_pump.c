@@ -10,11 +10,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define LOOK_EVERY_MS 60000 /* whatever timers and pokes say */
-#define HOLD_MS 60000       /* expiries wait this long for news of AWS's clock */
-#define EMPTY_GAP_MS 1000   /* a due row that a claim did not take: not at once again */
+#define HOLD_MS 60000     /* expiries wait this long for news of AWS's clock */
+#define EMPTY_GAP_MS 1000 /* a due row that a claim did not take: not at once again */
 #define BEHIND_GAP_MS 10
+#define BACK_MS 5000 /* AWS time against the boot clock: more than Dates and slewing make */
 #define FAILED_GAP_MS 1000
+#define OFFSET_STEP_MS 10 /* less than this is how milliseconds are cut */
 
 /* A claim on its way to the store and back. It may come back when the pump is gone. */
 struct flight {
@@ -34,6 +35,8 @@ struct due_pump {
     bool wanted;  /* look again when the claim is back */
     bool starved; /* more rows are due than there is room for */
     bool recover;
+    bool revive;           /* AWS time went back, or the last process may have had a wrong one */
+    int64_t apart_ms;      /* AWS time minus boot clock at the last look */
     bool failing;          /* the last claim failed; logged once */
     int64_t hold_until_ms; /* boot clock */
     int64_t next_ms;       /* AWS time of the oldest row left in the index, 0 = none */
@@ -50,10 +53,22 @@ static void pump_look_in(struct due_pump *pump, int64_t ms)
 {
     struct timeval tv;
 
-    if (ms > LOOK_EVERY_MS)
-        ms = LOOK_EVERY_MS;
+    if (ms > DUE_LOOK_MS)
+        ms = DUE_LOOK_MS;
     tv = (struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
     evtimer_add(pump->again, &tv);
+}
+
+/* AWS time that goes back leaves due rows far ahead. */
+static void pump_check_time(struct due_pump *pump)
+{
+    int64_t apart_ms = clock_aws_ms() - clock_boot_ms();
+
+    if (apart_ms < pump->apart_ms - BACK_MS) {
+        pump->revive = true;
+        pump->flight->claim.revive_ms = 0;
+    }
+    pump->apart_ms = apart_ms;
 }
 
 void due_pump_look(struct due_pump *pump)
@@ -74,10 +89,13 @@ void due_pump_look(struct due_pump *pump)
     pump->wanted = pump->starved = false;
     pump->in_flight = true;
     pump->offset_known = clock_offset(&pump->offset_ms);
+    pump_check_time(pump);
     claim->env = pump->options.env;
     claim->now_ms = clock_aws_ms();
     claim->hold_expiries = pump_holds(pump);
     claim->recover = pump->recover;
+    /* Every other claim, so that what is due does not wait for a long index. */
+    claim->revive = !pump->recover && pump->revive && !claim->revive;
     claim->max = CLAIM_MAX;
     claim->count = 0;
     pump->options.hooks->claim(claim);
@@ -86,7 +104,7 @@ void due_pump_look(struct due_pump *pump)
 /* When to look next, after a claim that left nothing more to take now. */
 static void pump_plan(struct due_pump *pump, const struct claim *claim)
 {
-    int64_t now_boot = clock_boot_ms(), left_ms = LOOK_EVERY_MS;
+    int64_t now_boot = clock_boot_ms(), left_ms = DUE_LOOK_MS;
 
     if (pump_holds(pump) && pump->hold_until_ms - now_boot < left_ms)
         left_ms = pump->hold_until_ms - now_boot;
@@ -127,6 +145,10 @@ static void pump_claimed(struct due_pump *pump)
         pump->recover = false;
         pump->wanted = true; /* what recovery pulled to now */
     }
+    if (claim->revive && claim->revive_ms == 0)
+        pump->revive = false;
+    if (claim->revive || pump->revive)
+        pump->wanted = true;
     pump_plan(pump, claim);
     if (claim->more || pump->wanted)
         due_pump_look(pump);
@@ -180,7 +202,7 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    pump_look_in(pump, LOOK_EVERY_MS); /* even if this look leads nowhere */
+    pump_look_in(pump, DUE_LOOK_MS); /* even if this look leads nowhere */
     if (!clock_watch_check(pump->watch))
         due_pump_look(pump);
 }
@@ -198,7 +220,7 @@ static void on_jumped(void *arg)
         return;
     log_event(LOG_LEVEL_NOTICE, MESSAGE_ID_CLOCK, NULL, 0,
               "the clock was set: expiries wait for AWS's time, %d s at most", HOLD_MS / 1000);
-    clock_void_offset();
+    clock_doubt_offset();
     pump->hold_until_ms = clock_boot_ms() + HOLD_MS;
     pump->options.jumped(pump->options.arg);
     due_pump_look(pump);
@@ -206,15 +228,16 @@ static void on_jumped(void *arg)
 
 void due_pump_turned(struct due_pump *pump)
 {
-    int64_t offset_ms = pump->offset_ms;
+    int64_t offset_ms = pump->offset_ms, moved_ms;
     bool known;
 
     if (!pump->running)
         return;
     known = clock_offset(&offset_ms);
+    moved_ms = offset_ms - pump->offset_ms;
     row_jobs_fill(pump->options.jobs);
     if ((pump->starved && row_jobs_hungry(pump->options.jobs)) || known != pump->offset_known ||
-        offset_ms != pump->offset_ms)
+        moved_ms > OFFSET_STEP_MS || moved_ms < -OFFSET_STEP_MS)
         due_pump_look(pump);
 }
 
@@ -254,9 +277,10 @@ int due_pump_start(struct due_pump *pump, struct err *err)
     if (rc != 0)
         return rc;
     pump->running = true;
-    pump->recover = true;
+    pump->recover = pump->revive = true;
+    pump->apart_ms = clock_aws_ms() - clock_boot_ms();
     pump->hold_until_ms = clock_boot_ms() + HOLD_MS;
-    pump_look_in(pump, LOOK_EVERY_MS);
+    pump_look_in(pump, DUE_LOOK_MS);
     due_pump_look(pump);
     return 0;
 }

@@ -185,10 +185,11 @@ class Agent:
         os.chmod(file.name, 0o600)
         return file.name
 
-    def write_clock(self, offset_ms):
-        """Moves the agent's wall clock (test hooks); the file is mapped, so it is written in place."""
+    def write_clock(self, offset_ms, boot_ms=0):
+        """Moves the agent's wall clock (test hooks); the file is mapped, so it is written in place. boot_ms moves the
+        boot clock: both together are time that passes, as in a suspend."""
         with open(os.open(self.clock_path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            file.write(struct.pack("=q", offset_ms))
+            file.write(struct.pack("=qq", offset_ms, boot_ms))
 
     # process
 

@@ -65,6 +65,28 @@ static void offset_is_learned_and_forgotten(void **state)
     assert_int_equal(clock_aws_ms(), NOW_MS);
 }
 
+static void jumps_do_not_move_aws_time(void **state)
+{
+    int64_t offset;
+
+    (void)state;
+    clock_observe_aws(NOW_MS + 10000, NOW_MS, NOW_MS + 200);
+    wall_ms += 3600000; /* somebody set the clock */
+    assert_int_equal(clock_aws_ms(), NOW_MS + 9800);
+    clock_doubt_offset();
+    assert_false(clock_offset(&offset));
+    boot_ms += 5000;
+    assert_int_equal(clock_aws_ms(), NOW_MS + 14800);
+    /* The next Date, by the new clock. */
+    clock_observe_aws(NOW_MS + 15000, wall_ms + 5000, wall_ms + 5000);
+    assert_true(clock_offset(&offset));
+    assert_int_equal(clock_aws_ms(), NOW_MS + 15000);
+    wall_ms += 5000;
+    assert_true(clock_offset(&offset));
+    assert_int_equal(offset, NOW_MS + 15000 - wall_ms);
+    boot_ms -= 5000;
+}
+
 static void time_does_not_tremble(void **state)
 {
     int64_t first, offset;
@@ -170,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(offset_is_learned_and_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(jumps_do_not_move_aws_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_does_not_tremble, set_up, tear_down),
         cmocka_unit_test_setup_teardown(impossible_observations_are_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kernel_clocks, set_up, tear_down),
