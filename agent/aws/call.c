@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CLOCK_MOVED_MS 500 /* wall against boot clock during a call; slewing makes 5 at most */
+
 static const char *const service_names[] = {[AWS_IAM] = "iam", [AWS_STS] = "sts"};
 
 /* One call under way. */
@@ -246,6 +248,23 @@ static void count_call(const struct exchange *exchange, int rc, int64_t took_ms)
         metrics_latency(exchange->service, took_ms);
 }
 
+/* Wall minus boot clock: moves only when the wall clock is set. */
+static int64_t clocks_apart_ms(void)
+{
+    return clock_wall_ms() - clock_boot_ms();
+}
+
+/* Tells AWS's time, unless the clock was set meanwhile: then sent and received do not belong
+ * together.
+ */
+static void observe_date(const struct http_response *response, int64_t apart_before_ms)
+{
+    int64_t moved_ms = clocks_apart_ms() - apart_before_ms;
+
+    if (moved_ms < CLOCK_MOVED_MS && moved_ms > -CLOCK_MOVED_MS)
+        clock_observe_aws(response->date_ms, response->sent_wall_ms, response->received_wall_ms);
+}
+
 int aws_call(const struct aws_target *target, enum aws_service service, const struct query *query,
              struct xml **ret_xml, struct aws_result *result, struct err *err)
 {
@@ -254,6 +273,7 @@ int aws_call(const struct aws_target *target, enum aws_service service, const st
     struct http_response response = {0};
     struct endpoint endpoint;
     int64_t sent_ms;
+    int64_t apart_ms = clocks_apart_ms();
     int rc;
 
     ASSERT_ON_WORKER();
@@ -272,7 +292,7 @@ int aws_call(const struct aws_target *target, enum aws_service service, const st
     if (rc != 0) {
         rc = fail_unanswered(&exchange, rc, response.sent);
     } else {
-        clock_observe_aws(response.date_ms, response.sent_wall_ms, response.received_wall_ms);
+        observe_date(&response, apart_ms);
         rc = judge(&exchange, &response, ret_xml);
     }
     count_call(&exchange, rc, clock_boot_ms() - sent_ms);
