@@ -8,12 +8,19 @@
 
 #define RENEW_AHEAD_MS 30000
 #define FAILED_AHEAD_MS 60000
+#define REVOKE_AHEAD_MS 600000 /* no row of a revocation is set further ahead than this */
 /* No RECOVER, UNDELIVERED or REVOKE row lies further ahead than this. */
 #define RECOVER_WINDOW_MS (DUE_MINT_DEADLINE_MS + CLAIM_AHEAD_MS + 900000)
 
-static bool skip_expiries(enum due_action action)
+/* What a wrong clock would take for overdue: ends of leases, and mints under way. */
+static bool skip_dated(enum due_action action)
 {
-    return action == DUE_EXPIRE;
+    return action == DUE_EXPIRE || action == DUE_RECOVER || action == DUE_UNDELIVERED;
+}
+
+static bool skip_all_but_unfinished(enum due_action action)
+{
+    return action != DUE_RECOVER && action != DUE_UNDELIVERED;
 }
 
 static bool skip_all_but_left_over(enum due_action action)
@@ -96,15 +103,15 @@ static int claim_row(struct store_txn *txn, struct claim *claim, const struct du
     }
 }
 
-/* Recovery: rows of unfinished work that lie ahead are pulled to now; the ordinary claims then find
- * them. A lease this process is making right now is not left over. */
-static int apply_recover(struct store_txn *txn, struct claim *claim, struct err *err)
+/* Begins the revocation of left-over rows in a range of time. A lease this process is making right
+ * now is not left over. */
+static int pull_rows(struct store_txn *txn, struct claim *claim, int64_t from_ms, int64_t until_ms,
+                     bool (*skip)(enum due_action action), struct err *err)
 {
     struct due_row rows[CLAIM_MAX];
     size_t count, pulled = 0;
     int64_t next;
-    int rc = store_due_range(txn, claim->now_ms + 1, claim->now_ms + RECOVER_WINDOW_MS, rows,
-                             CLAIM_MAX, skip_all_but_left_over, &count, &next, err);
+    int rc = store_due_range(txn, from_ms, until_ms, rows, CLAIM_MAX, skip, &count, &next, err);
 
     for (size_t i = 0; rc == 0 && i < count; i++) {
         if (uuid7_ms(&rows[i].id) >= claim->env->started_wall_ms)
@@ -112,7 +119,42 @@ static int apply_recover(struct store_txn *txn, struct claim *claim, struct err 
         pulled++;
         rc = claim_revoke(txn, claim, &rows[i], 0, err);
     }
-    claim->more = count == CLAIM_MAX && pulled > 0;
+    claim->more = claim->more || (count == CLAIM_MAX && pulled > 0);
+    return rc;
+}
+
+static bool skip_all_but_revocations(enum due_action action)
+{
+    return action != DUE_REVOKE;
+}
+
+/* No wait of a revocation is as long: such a row was written by a clock that was ahead. */
+static int apply_revive(struct store_txn *txn, struct claim *claim, struct err *err)
+{
+    struct due_row rows[CLAIM_MAX];
+    int64_t from_ms = claim->now_ms + REVOKE_AHEAD_MS;
+    size_t count;
+    int rc;
+
+    if (claim->revive_ms > from_ms)
+        from_ms = claim->revive_ms;
+    rc = store_due_range(txn, from_ms, INT64_MAX, rows, CLAIM_MAX, skip_all_but_revocations, &count,
+                         &claim->revive_ms, err);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = claim_revoke(txn, claim, &rows[i], 0, err);
+    claim->next_ms = claim->now_ms;
+    return rc;
+}
+
+/* Recovery: unfinished work that is due or lies ahead is pulled to now, whatever the clock says;
+ * the ordinary claims then find it. */
+static int apply_recover(struct store_txn *txn, struct claim *claim, struct err *err)
+{
+    int rc = pull_rows(txn, claim, 0, claim->now_ms, skip_all_but_unfinished, err);
+
+    if (rc == 0)
+        rc = pull_rows(txn, claim, claim->now_ms + 1, claim->now_ms + RECOVER_WINDOW_MS,
+                       skip_all_but_left_over, err);
     claim->next_ms = claim->now_ms;
     return rc;
 }
@@ -131,8 +173,10 @@ static int apply_claim(struct store_txn *txn, void *arg, struct err *err)
     claim->next_ms = 0;
     if (claim->recover)
         return apply_recover(txn, claim, err);
-    rc = store_due(txn, claim->now_ms, rows, max, claim->hold_expiries ? skip_expiries : NULL,
-                   &count, &claim->next_ms, err);
+    if (claim->revive)
+        return apply_revive(txn, claim, err);
+    rc = store_due(txn, claim->now_ms, rows, max, claim->hold_expiries ? skip_dated : NULL, &count,
+                   &claim->next_ms, err);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < count; i++)

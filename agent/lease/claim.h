@@ -24,10 +24,15 @@ struct claim {
     struct store_op op; /* submit with lease_claim() */
     struct lease_env *env;
     int64_t now_ms;     /* AWS time */
-    bool hold_expiries; /* the clock is in doubt: leave DUE_EXPIRE rows */
+    bool hold_expiries; /* the clock is in doubt: leave rows that only a time makes due */
     bool recover; /* first claim after start: RECOVER, UNDELIVERED, REVOKE rows ahead of time are
                      taken too */
-    size_t max;   /* ≤ CLAIM_MAX */
+    /* The clock went back, or may have: revocations that lie further ahead than any wait are pulled
+     * to now, a part of the index at a time; revive_ms is where to go on, 0: begin, and at the end.
+     */
+    bool revive;
+    int64_t revive_ms;
+    size_t max; /* ≤ CLAIM_MAX */
     struct claim_row rows[CLAIM_MAX];
     size_t count;
     int64_t next_ms; /* time of the next row, 0 = none */

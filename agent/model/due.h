@@ -19,6 +19,7 @@ enum due_action {
 
 #define DUE_MINT_DEADLINE_MS 90000     /* an ISSUING or undelivered lease older than this is recovered */
 #define DUE_REVOKED_KEEP_MS 86400000   /* a REVOKED record is kept this long for `kmsctl lease` */
+#define DUE_LOOK_MS 60000              /* the scheduler looks this often, whatever it was told */
 #define DUE_RENEW_SPARE_MS 120000      /* bound leases renew with min(this, half the TTL) to spare */
 #define DUE_RENEW_TTL_MIN_S 70         /* shorter leases are not renewed by the agent */
 /* NoSuchEntity means gone only this long after CreateUser was sent: five minutes, and what the call itself and the
