@@ -33,6 +33,8 @@ static int check_going_on(struct issue *issue)
         return err_set(&issue->err, KMS_ECANCELED, "the request was given up");
     if (issue->job.deadline_ms != 0 && clock_boot_ms() > issue->job.deadline_ms)
         return err_set(&issue->err, KMS_ETIMEOUT, "the lease could not be made in time");
+    if (issue->lease.expires_ms != 0 && clock_aws_ms() >= issue->lease.expires_ms)
+        return err_set(&issue->err, KMS_ETIMEOUT, "the lease ended before it was made");
     return 0;
 }
 

@@ -123,6 +123,10 @@ static int step_create_user(struct issue *issue, struct lease_worker *worker, st
     }
     p->create_unclear = p->create_unclear || result_is_unclear(&p->result) ||
                         p->result.failure == AWS_FAILED_EXISTS;
+    if (result_is_unclear(&p->result)) {
+        issue->lease.create_unclear = true;
+        lease_txn_post_created(issue->env, &issue->lease);
+    }
     if (p->result.failure == AWS_FAILED_EXISTS)
         return adopt_user(issue, err);
     return rc;
@@ -220,14 +224,18 @@ static int step_grant(struct issue *issue, struct lease_worker *worker, struct e
     return rc;
 }
 
-/* How long the probe may take: ready_timeout, half the TTL, and the request's own deadline. */
+/* How long the probe may take: ready_timeout, half the TTL, the lease's end, and the request's own
+ * deadline. */
 static int64_t probe_deadline(const struct issue *issue, int64_t now_ms)
 {
     int64_t limit = issue->secret->ready_timeout_ms, half = issue->lease.granted_ttl_s * 500;
+    int64_t left = issue->lease.expires_ms - clock_aws_ms();
     int64_t end;
 
     if (half < limit)
         limit = half;
+    if (left < limit)
+        limit = left;
     end = now_ms + limit;
     if (issue->job.deadline_ms != 0 && issue->job.deadline_ms < end)
         end = issue->job.deadline_ms;
@@ -268,8 +276,9 @@ static int step_probe(struct issue *issue, struct lease_worker *worker, struct e
 
 #define ONCE NULL
 #define NO_CALL AWS_IAM, BUDGET_CLASS_COUNT, false
-#define PREPAYS AWS_IAM, BUDGET_MINT, true /* so that the intent is never long before CreateUser   \
-                                            */
+#define PREPAYS                                                                                    \
+    AWS_IAM, BUDGET_MINT, true /* so that the intent is never long before CreateUser               \
+                                */
 #define IAM_CALL AWS_IAM, BUDGET_MINT, false
 #define RETRY_MADE (RETRY_TRANSIENT | RETRY_LAG | RETRY_CHANGING) /* the user is known to exist */
 

@@ -2,6 +2,8 @@
 /* The first steps of every lease: may it be made now, for how long, under which names. */
 #include "lease/issue_private.h"
 
+#include "aws/iam_user.h"
+#include "aws/sts.h"
 #include "base/clock.h"
 #include "model/name.h"
 #include "model/ttl.h"
@@ -9,6 +11,33 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#define LEARN_CLOCK_MS 3000
+
+/* A lease's times are AWS's. While AWS's time is not known, just after the start or when the clock
+ * was set, any answer tells it: that of a call whose outcome does not matter. */
+static void learn_clock(const struct issue *issue, struct lease_worker *worker)
+{
+    struct aws_target target = {
+        .http = worker->http,
+        .recipe = &issue->lease.recipe,
+        .credential = &issue->progress->access.credential,
+        .total_timeout_ms = LEARN_CLOCK_MS,
+    };
+    struct aws_result result;
+    struct iam_user user;
+    struct sts_identity identity;
+    struct err err = {0};
+
+    if (clock_offset(NULL))
+        return;
+    if (!issue->progress->access.open || target.credential->access_key_id[0] == '\0')
+        target.credential = NULL; /* a refusal has a date too */
+    if (issue->lease.recipe.type == CREDENTIAL_SESSION)
+        (void)!sts_get_caller_identity(&target, &identity, &result, &err);
+    else
+        (void)!iam_get_user(&target, issue->lease.user_name, &user, &result, &err);
+}
 
 static int check_skew(struct err *err)
 {
@@ -76,10 +105,8 @@ int issue_prepare(struct issue *issue, struct lease_worker *worker, struct err *
         .pid = lease->owner.pid,
     };
     bool signs = !(session && lease->recipe.method == SECRET_IRSA);
-    int rc = check_skew(err);
+    int rc = check_volatile(issue, err);
 
-    if (rc == 0)
-        rc = check_volatile(issue, err);
     if (rc == 0 && signs)
         rc = aws_access_open(&p->access, issue->env, worker, &lease->recipe,
                              issue_source_use(issue), &issue->job, err);
@@ -87,5 +114,9 @@ int issue_prepare(struct issue *issue, struct lease_worker *worker, struct err *
         return rc;
     if (!session)
         name_render(issue->secret->username_template, &facts, lease->user_name);
+    learn_clock(issue, worker);
+    rc = check_skew(err);
+    if (rc != 0)
+        return rc;
     return grant_ttl(issue, signs && !secret_empty(&p->access.credential.session_token), err);
 }

@@ -12,7 +12,8 @@
 
 #define STS_LIMIT_MS 20000
 
-/* STS's own Expiration is what counts: the lease ends with the session at the latest. */
+/* STS's own Expiration is what counts: the lease ends with the session at the latest, and where no
+ * dated policy ends the session it does not end before (a retried call made a later one). */
 static void take_session(struct issue *issue)
 {
     struct lease *lease = &issue->lease;
@@ -20,7 +21,8 @@ static void take_session(struct issue *issue)
     snprintf(lease->access_key_id, sizeof lease->access_key_id, "%s",
              issue->credential.access_key_id);
     lease->credential_expires_ms = issue->credential.expires_ms;
-    if (lease->credential_expires_ms != 0 && lease->credential_expires_ms < lease->expires_ms)
+    if (lease->credential_expires_ms != 0 &&
+        (!issue->ttl.dated_policy || lease->credential_expires_ms < lease->expires_ms))
         lease->expires_ms = lease->credential_expires_ms;
     if (arn_account(lease->arn, lease->account_id) != 0)
         snprintf(lease->account_id, sizeof lease->account_id, "%s",

@@ -102,6 +102,13 @@ int lease_txn_intend(struct lease_env *env, const struct lease *lease,
     return store_run(env->store, apply_intend, &arg, false, err);
 }
 
+/* A lease that ends before the scheduler looks by itself has to be told. */
+static void tell_soon_due(struct lease_env *env, const struct lease *lease)
+{
+    if (due_next(lease).at_ms < clock_aws_ms() + DUE_LOOK_MS)
+        env->due_changed(env->due_changed_arg);
+}
+
 static int apply_grant_session(struct store_txn *txn, void *arg, struct err *err)
 {
     struct txn_arg *a = arg;
@@ -111,6 +118,7 @@ static int apply_grant_session(struct store_txn *txn, void *arg, struct err *err
     if (rc != 0)
         return rc;
     lease.state = (enum lease_state)lease_next(LEASE_NONE, LEASE_EVENT_GRANT);
+    *a->out = lease;
     return txn_put_and_audit(txn, &lease, AUDIT_ISSUED, NULL, NULL, err);
 }
 
@@ -118,8 +126,14 @@ int lease_txn_grant_session(struct lease_env *env, const struct lease *lease,
                             const struct lease_caps *caps, struct err *err)
 {
     struct txn_arg arg = {.in = lease, .caps = caps};
+    struct lease stored;
+    int rc;
 
-    return store_run(env->store, apply_grant_session, &arg, false, err);
+    arg.out = &stored;
+    rc = store_run(env->store, apply_grant_session, &arg, false, err);
+    if (rc == 0)
+        tell_soon_due(env, &stored);
+    return rc;
 }
 
 /* ---- the mint's end ---- */
@@ -138,6 +152,7 @@ static int apply_grant(struct store_txn *txn, void *arg, struct err *err)
     memcpy(lease.access_key_id, in->access_key_id, sizeof lease.access_key_id);
     lease.create_user_ms = in->create_user_ms;
     lease.create_answered = true;
+    lease.create_unclear = in->create_unclear;
     next = lease_next(lease.state, LEASE_EVENT_GRANT);
     a->refused = next < 0;
     if (a->refused) {
@@ -164,6 +179,7 @@ int lease_txn_grant(struct lease_env *env, struct lease *lease, struct err *err)
         env->due_changed(env->due_changed_arg);
         return err_set(err, KMS_EREFUSED, "the lease was revoked while it was being made");
     }
+    tell_soon_due(env, lease);
     return 0;
 }
 
@@ -181,6 +197,7 @@ static int apply_fail_mint(struct store_txn *txn, void *arg, struct err *err)
     if (next < 0)
         return 0;
     lease.create_user_ms = a->in->create_user_ms;
+    lease.create_unclear = a->in->create_unclear;
     lease.revoking_ms = clock_aws_ms();
     lease.reason = REVOKE_FAILED_MINT;
     lease.early = true;

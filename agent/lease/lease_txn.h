@@ -16,7 +16,7 @@ int lease_txn_intend(struct lease_env *env, const struct lease *lease,
                      const struct lease_caps *caps, struct err *err) KMS_MUST_CHECK;
 int lease_txn_grant_session(struct lease_env *env, const struct lease *lease,
                             const struct lease_caps *caps, struct err *err) KMS_MUST_CHECK;
-/* What CreateUser answered (user id, ARN, account); not awaited. */
+/* What CreateUser answered (user id, ARN, account), or that it did not; not awaited. */
 void lease_txn_post_created(struct lease_env *env, const struct lease *lease);
 /* ISSUING becomes ACTIVE with the key id. KMS_EREFUSED when the lease is being revoked already:
  * then the key id is recorded all the same, so that the revocation kills what was made. *lease

@@ -60,7 +60,8 @@ static int apply_created(struct store_txn *txn, void *arg, struct err *err)
     memcpy(lease.arn, posted->lease.arn, sizeof lease.arn);
     memcpy(lease.account_id, posted->lease.account_id, sizeof lease.account_id);
     lease.create_user_ms = posted->lease.create_user_ms;
-    lease.create_answered = true;
+    lease.create_answered = posted->lease.create_answered;
+    lease.create_unclear = posted->lease.create_unclear;
     return store_put(txn, &lease, err);
 }
 

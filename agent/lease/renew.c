@@ -107,7 +107,8 @@ static int mint_again(struct renew *renew, struct aws_result *result)
     snprintf(lease->access_key_id, sizeof lease->access_key_id, "%s",
              renew->credential.access_key_id);
     lease->credential_expires_ms = renew->credential.expires_ms;
-    if (renew->credential.expires_ms != 0 && renew->credential.expires_ms < renew->new_expires_ms)
+    if (renew->credential.expires_ms != 0 &&
+        (!grant.dated_policy || renew->credential.expires_ms < renew->new_expires_ms))
         renew->new_expires_ms = renew->credential.expires_ms;
     if (p->mint.lowered[0] != '\0')
         snprintf(renew->reason, sizeof renew->reason, "%s", p->mint.lowered);
@@ -152,8 +153,7 @@ static int renew_fail(struct renew *renew, int rc)
     if (renew->err.code == 0)
         err_set(&renew->err, rc, "the lease could not be renewed");
     if (renew->lease.secret[0] != '\0')
-        metrics_count(METRIC_RENEWAL_FAILURES, renew->lease.secret,
-                      lease_error_name(&renew->err));
+        metrics_count(METRIC_RENEWAL_FAILURES, renew->lease.secret, lease_error_name(&renew->err));
     if (renew->by_agent && renew->err.code != KMS_EENDED && renew->err.code != KMS_ENORENEW) {
         log_warning("secret \"%s\": renewal by the agent: %s", renew->lease.secret,
                     renew->err.message);

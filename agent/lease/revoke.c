@@ -58,8 +58,9 @@ int revoke_verify(struct revoke *revoke, struct err *err)
     if (rc != 0)
         return rc;
     uuid_format(&lease->id, id);
-    p->verified = lease->user_id[0] != '\0' ? strcmp(user.user_id, lease->user_id) == 0
-                                            : strcmp(user.lease_tag, id) == 0;
+    /* By the tag alone: the id is not known, or a CreateUser came late and made the user again. */
+    p->verified = (lease->user_id[0] != '\0' && strcmp(user.user_id, lease->user_id) == 0) ||
+                  strcmp(user.lease_tag, id) == 0;
     return p->verified ? 0 : STAGE_GONE;
 }
 
@@ -243,9 +244,10 @@ static int after_stage(struct revoke *revoke, int outcome)
 {
     struct lease *lease = &revoke->lease;
 
-    if (outcome == STAGE_GONE)
+    if (outcome == STAGE_GONE && !lease->create_unclear)
         return lease_txn_gone(revoke->env, lease, &revoke->err);
-    if (outcome == STAGE_ABSENT)
+    /* A CreateUser that nobody answered may make the user once more. */
+    if (outcome == STAGE_GONE || outcome == STAGE_ABSENT)
         return user_is_absent(revoke, &revoke->err);
     lease->attempts = 0;
     lease->stuck = false;

@@ -77,6 +77,7 @@ struct lease {
     bool early;              /* revoked before its end: sessions made from the key must die too */
     bool ready;              /* the key was seen to work */
     bool create_answered;    /* CreateUser answered 200 (or adopted): user_id is known */
+    bool create_unclear;     /* a CreateUser had no answer: it may yet be carried out */
     bool user_gone;          /* DeleteUser answered 200 */
 
     char secret[SECRET_NAME_MAX + 1];
