@@ -412,10 +412,14 @@ def test_session_policy_arns(start, cloud, method, as_string):
 
 
 @covers("share")
-def test_share(start, cloud):
-    agent = start("assume-role", SESSIONS, share="none")
-    assert issue(agent)["access_key_id"] != issue(agent)["access_key_id"]
-    assert agent.call("secret.get", secret="it")["share"] == "none"
+@pytest.mark.parametrize("share", ["none", "uid"])
+def test_share(start, cloud, share):
+    agent = start("assume-role", SESSIONS, share=share)
+    leases = [issue(agent), issue(agent)]
+    assert len({lease["access_key_id"] for lease in leases}) == (1 if share == "uid" else 2)
+    assert len([call for call in cloud.calls("AssumeRole") if call["params"]["RoleSessionName"] != "kms-agent"]) == (
+        1 if share == "uid" else 2)
+    assert [lease["shared"] for lease in leases] == [share == "uid"] * 2
 
 
 @covers("max_leases")
