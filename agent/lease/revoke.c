@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/thread_role.h"
 #include "common/log.h"
+#include "lease/identity.h"
 #include "lease/lease_txn.h"
 #include "lease/revoke_private.h"
 #include "model/fence.h"
@@ -39,6 +40,26 @@ int revoke_take(struct revoke *revoke)
                            &revoke->job);
 }
 
+/* What is not there in another account may well be there in the lease's own: a management key that
+ * was replaced by one of elsewhere proves nothing. Where STS cannot be asked, IAM is believed. */
+static int absence_check(struct revoke *revoke, int outcome, struct err *err)
+{
+    const struct aws_access *access = &revoke->progress->access;
+    const char *made_in = revoke->lease.account_id, *asked = access->credential.account_id;
+    struct sts_identity identity;
+    struct err ignored = {0};
+
+    if (made_in[0] != '\0' && asked[0] == '\0' &&
+        identity_of(revoke->env, &access->target, &identity, &ignored) == 0)
+        asked = identity.account_id;
+    if (made_in[0] == '\0' || asked[0] == '\0' || strcmp(made_in, asked) == 0)
+        return outcome;
+    err_set(err, KMS_ESOURCE,
+            "user %s was made in account %s, but the management key is one of account %s",
+            revoke->lease.user_name, made_in, asked);
+    return err_hint(err, "put the key of account %s back", made_in);
+}
+
 int revoke_verify(struct revoke *revoke, struct err *err)
 {
     struct revoke_progress *p = revoke->progress;
@@ -54,14 +75,14 @@ int revoke_verify(struct revoke *revoke, struct err *err)
         return rc;
     rc = iam_get_user(&p->access.target, lease->user_name, &user, &p->result, err);
     if (rc == KMS_ENOENTITY)
-        return STAGE_ABSENT;
+        return absence_check(revoke, STAGE_ABSENT, err);
     if (rc != 0)
         return rc;
     uuid_format(&lease->id, id);
     /* By the tag alone: the id is not known, or a CreateUser came late and made the user again. */
     p->verified = (lease->user_id[0] != '\0' && strcmp(user.user_id, lease->user_id) == 0) ||
                   strcmp(user.lease_tag, id) == 0;
-    return p->verified ? 0 : STAGE_GONE;
+    return p->verified ? 0 : absence_check(revoke, STAGE_GONE, err);
 }
 
 int revoke_deny_now(struct revoke *revoke, struct err *err)
@@ -95,7 +116,7 @@ static int stage_key(struct revoke *revoke, struct err *err)
         rc = iam_delete_access_key(&p->access.target, lease->user_name, lease->access_key_id,
                                    &p->result, err);
         if (rc == KMS_ENOENTITY) /* gone or not visible yet: phase two lists keys before it ends */
-            rc = 0;
+            rc = absence_check(revoke, 0, err);
     }
     if (rc == 0)
         lease->stage =

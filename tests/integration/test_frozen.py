@@ -113,6 +113,32 @@ def with_today(agent, what):
     agent.call("lease.revoke", lease_id=lease["lease_id"])
 
 
+@pytest.mark.hooks
+def test_key_of_another_account(make_agent):
+    """The same reference leads to a key of another account now: that the user is unknown there proves nothing."""
+
+    def put_key(cloud):
+        agent.put_credential("root-id", cloud.management["access_key_id"])
+        agent.put_credential("root-secret", cloud.management["secret_access_key"])
+
+    with Cloud.start() as first:
+        agent = make_agent(start=False, options={"iam_endpoint": first.url, "sts_endpoint": first.url})
+        put_key(first)
+        agent.start()
+        lease = agent.call("lease.issue", secret="app")
+    with Cloud.start("--port", str(first.port), "--account-id", OTHER_ACCOUNT) as second:
+        put_key(second)
+        second.clock(400)  # NoSuchEntity is believed from five minutes on
+        agent.write_clock(400000)
+        agent.wait_log("the clock was set")
+        with pytest.raises(RpcError) as caught:
+            agent.call("lease.revoke", lease_id=lease["lease_id"])
+        for account in (first.account_id, OTHER_ACCOUNT):
+            assert account in caught.value.message
+        shown = agent.call("lease.get", lease_id=lease["lease_id"])
+        assert shown["state"] == "revoking" and shown["stuck"] is True and OTHER_ACCOUNT in shown["error"]
+
+
 def test_session_that_is_an_iam_user_secret_now(box, cloud):
     """Nothing to delete, and its end is said."""
     box.secrets["it"] = settings(box, "assume-role", SESSIONS)
