@@ -138,10 +138,13 @@ void space_watch(struct space *space, bool force)
     int64_t now_ms = clock_boot_ms();
 
     bool scarce = space->room < 4 * space->reserve;
+    int dead = 0;
 
     if (!force && space->commits < (scarce ? 1 : SPACE_WATCH_COMMITS) &&
         now_ms - space->measured_ms < SPACE_WATCH_MS)
         return;
+    if (scarce) /* a tool that was killed pins pages until somebody looks */
+        (void)mdb_reader_check(space->env->mdb, &dead);
     if (space_measure(space->env, &space->figures) != 0)
         return; /* keep the old figures; a commit will say what is wrong */
     keep_reserve(space);

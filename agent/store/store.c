@@ -153,8 +153,12 @@ static int read_counts(struct store_txn *txn, struct store_stats *stats, struct 
 static int read_space(struct store *store, struct store_stats *stats, struct err *err)
 {
     struct space_figures figures;
-    int rc = space_measure(&store->env, &figures);
+    int dead = 0, rc = space_measure(&store->env, &figures);
 
+    if (rc == 0 && !space_allows(&store->space, &figures)) { /* a killed tool may pin pages */
+        (void)mdb_reader_check(store->env.mdb, &dead);
+        rc = dead > 0 ? space_measure(&store->env, &figures) : 0;
+    }
     if (rc != 0)
         return env_error(&store->env, rc, "cannot measure", err);
     stats->used_bytes = figures.end_bytes - figures.free_pages_bytes;
