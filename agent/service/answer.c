@@ -8,11 +8,22 @@ int64_t answer_ends_ms(const struct lease *lease)
     return ended && lease->recipe.type == CREDENTIAL_SESSION ? lease->credential_expires_ms : 0;
 }
 
+void answer_put_region(struct wire_writer *writer, const struct lease *lease, const char *region)
+{
+    wire_put_str(writer, "region",
+                 region != NULL && region[0] != '\0' ? region : lease->recipe.region);
+}
+
 void answer_put_credential(struct wire_writer *writer, const struct answer_credential *answer)
+{
+    answer_put_session(writer, answer);
+    answer_put_region(writer, answer->lease, answer->region);
+}
+
+void answer_put_session(struct wire_writer *writer, const struct answer_credential *answer)
 {
     const struct lease *lease = answer->lease;
     const struct aws_credential *credential = answer->credential;
-    const char *region = answer->region;
 
     wire_put_uuid(writer, "lease_id", &lease->id);
     wire_put_str(writer, "secret", lease->secret);
@@ -25,8 +36,6 @@ void answer_put_credential(struct wire_writer *writer, const struct answer_crede
     wire_put_opt(writer, "username", lease->user_name);
     wire_put_str(writer, "arn", lease->arn);
     wire_put_str(writer, "account_id", lease->account_id);
-    wire_put_str(writer, "region",
-                 region != NULL && region[0] != '\0' ? region : lease->recipe.region);
     wire_put_time(writer, "issued_at", lease->created_ms);
     wire_put_int(writer, "requested_ttl_s", lease->requested_ttl_s);
     wire_put_int(writer, "granted_ttl_s", lease->granted_ttl_s);

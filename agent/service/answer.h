@@ -20,6 +20,9 @@ struct answer_credential {
     const char *region, *reason;
 };
 void answer_put_credential(struct wire_writer *writer, const struct answer_credential *answer);
+/* Its two parts: what is the same for all requests that a session is handed to, and what is not. */
+void answer_put_session(struct wire_writer *writer, const struct answer_credential *answer);
+void answer_put_region(struct wire_writer *writer, const struct lease *lease, const char *region);
 /* lease.get and a row of lease.list: a map. key as for wire_open_map(). */
 void answer_put_lease(struct wire_writer *writer, const struct lease *lease);
 /* {lease_id, state, ends_at?}, as pairs: into the open map. */

@@ -92,10 +92,11 @@ static void on_finished(struct issue *issue, void *arg)
 static int check_region(const struct params *params, const struct secret_config *secret,
                         struct err *err)
 {
-    const char *partition, *own = partition_of_region(secret->recipe.region);
+    const char *partition, *own;
 
     if (params->region[0] == '\0')
         return 0;
+    own = partition_of_region(secret->recipe.region);
     partition = partition_of_region(params->region);
     if (partition == NULL)
         return err_set(err, KMS_EINVALID, "region %s is none of AWS", params->region);
@@ -151,24 +152,18 @@ static void start(struct request *request, const struct issue_params *issue_para
         issue_free(issue);
 }
 
-void op_lease_issue(struct request *request)
+/* A lease of the request's own. */
+static void issue_own(struct request *request, const struct secret_config *secret,
+                      const struct rule *rule)
 {
     const struct params *params = &request->params;
     struct issue_params issue_params = {
-        .config = request->config, .ttl_s = params->ttl_s, .bind = params->bind};
-    const struct rule *rule;
-    const struct secret_config *secret = access_secret(request, params->secret, &rule);
+        .config = request->config, .secret = secret, .ttl_s = params->ttl_s, .bind = params->bind};
     struct err err = {0};
-    int rc;
+    int rc = 0;
 
-    if (secret == NULL)
-        return;
-    issue_params.secret = secret;
     access_owner(request->peer, rule, &issue_params.owner);
-    rc = check_region(params, secret, &err);
-    if (rc == 0 && shared_applies(secret, params->ttl_s) && shared_issue(request, secret, rule))
-        return; /* bind does not apply */
-    if (rc == 0 && params->bind)
+    if (params->bind)
         rc = describe(request, &issue_params.process, &err);
     if (rc == 0)
         rc = check_rate(request, secret, &err);
@@ -176,4 +171,21 @@ void op_lease_issue(struct request *request)
         request_fail(request, rc, &err);
     else
         start(request, &issue_params);
+}
+
+void op_lease_issue(struct request *request)
+{
+    const struct params *params = &request->params;
+    const struct rule *rule;
+    const struct secret_config *secret = access_secret(request, params->secret, &rule);
+    struct err err = {0};
+    int rc;
+
+    if (secret == NULL)
+        return;
+    rc = check_region(params, secret, &err);
+    if (rc != 0)
+        request_fail(request, rc, &err);
+    else if (!shared_applies(secret, params->ttl_s) || !shared_issue(request, secret, rule))
+        issue_own(request, secret, rule); /* bind holds for these only */
 }

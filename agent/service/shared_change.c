@@ -63,15 +63,13 @@ void shared_renewed(struct shared *shared, const struct renew *renew, int64_t tt
     struct shared_entry *entry = shared_find_lease(shared, &renew->lease.id);
     const struct secret_config *secret =
         config_secret(shared->service->config, renew->lease.secret);
-    AWS_CREDENTIAL_CLEANUP struct aws_credential credential = {0};
+    struct err err = {0};
 
     if (entry == NULL || secret == NULL || !shared_applies(secret, ttl_s) ||
-        aws_credential_copy(&renew->credential, &credential) != 0)
+        shared_keep(entry, &renew->lease, &renew->credential, renew->reason, &err) != 0)
         return; /* what is there stays good to its end */
-    shared_keep(entry, &renew->lease, &credential, renew->reason);
     entry->used = true;
     entry->failures = 0;
-    shared_make_room(shared, entry);
 }
 
 void shared_config_changed(struct shared *shared)

@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RENEW_SPARE_MS 120000 /* a renewal that waits for its turn this long is still a whole one  \
-                               */
+#define RENEW_SPARE_MS                                                                             \
+    120000 /* a renewal that waits for its turn this long is still a whole one                     \
+            */
 
 /* ---- the end of a mint ---- */
 
@@ -44,7 +45,6 @@ static void conclude(struct shared_entry *entry, int rc, const struct err *err)
 {
     if (rc == 0) {
         entry->failures = 0;
-        shared_make_room(entry->shared, entry);
     } else {
         note_failure(entry, err);
     }
@@ -74,7 +74,11 @@ static void on_issued(struct issue *issue, void *arg)
     entry->job = NULL;
     if (rc == 0) {
         shared_audit_write(entry); /* of the lease before */
-        shared_keep(entry, &issue->lease, &issue->credential, issue->clamp_reason);
+        rc = shared_keep(entry, &issue->lease, &issue->credential, issue->clamp_reason, &err);
+        if (rc != 0)
+            issue_undelivered(issue->env, &issue->lease.id);
+    }
+    if (rc == 0) {
         entry->delivered = false;
         tell_minted(entry, false);
     }
@@ -101,10 +105,10 @@ static void on_renewed(struct renew *renew, void *arg)
     int rc = renew->job.rc;
 
     entry->job = NULL;
-    if (rc == 0) {
-        shared_keep(entry, &renew->lease, &renew->credential, renew->reason);
+    if (rc == 0)
+        rc = shared_keep(entry, &renew->lease, &renew->credential, renew->reason, &err);
+    if (rc == 0)
         tell_minted(entry, true);
-    }
     renew_free(renew);
     if (rc != 0 && needs_new_lease(entry, rc)) {
         err_clear(&err);

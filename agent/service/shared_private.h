@@ -31,8 +31,8 @@ struct shared_entry {
     bool delivered; /* an answer with it went out whole */
     bool used;      /* handed out since it was minted */
     struct lease lease;
-    struct aws_credential credential;
-    char reason[160];              /* why less was granted than asked for */
+    struct secret answer; /* encoded once for all requests, all but the region */
+    uint16_t answer_pairs;
     size_t heap_bytes;             /* of the locked heap */
     int64_t border_ms, refresh_ms; /* AWS time */
     /* The mint or renewal under way. */
@@ -72,13 +72,13 @@ struct shared_entry *shared_add(struct shared *shared, const struct shared_key *
 void shared_drop(struct shared_entry *entry);
 /* Frees an entry that is in no table and waits for nothing. */
 void shared_entry_free(struct shared_entry *entry);
-/* Puts a session into the entry; the credential is taken. */
-void shared_keep(struct shared_entry *entry, const struct lease *lease,
-                 struct aws_credential *credential, const char *reason);
+/* Puts a session into the entry, others give way if need be. KMS_ENOMEM: there is no room in the
+ * locked heap, and what was there stays. reason: why less was granted than asked for. */
+int shared_keep(struct shared_entry *entry, const struct lease *lease,
+                const struct aws_credential *credential, const char *reason,
+                struct err *err) KMS_MUST_CHECK;
 /* Wipes the session. */
 void shared_forget(struct shared_entry *entry);
-/* Old sessions give way until the locked heap has room again; never `but`. */
-void shared_make_room(struct shared *shared, const struct shared_entry *but);
 /* KMS_EBUSY (too many wait already) or KMS_ENOMEM: the request stays the caller's. */
 int shared_wait(struct shared_entry *entry, struct request *request,
                 struct err *err) KMS_MUST_CHECK;

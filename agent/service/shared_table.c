@@ -3,6 +3,7 @@
  * are compared faster than a request is read). */
 #include "base/clock.h"
 #include "base/random.h"
+#include "service/answer.h"
 #include "service/shared_private.h"
 
 #include <stdio.h>
@@ -103,7 +104,7 @@ static size_t heap_size(const struct secret *secret)
 
     while (size < secret->len + 1)
         size *= 2;
-    return secret_empty(secret) ? 0 : size;
+    return size;
 }
 
 /* When it is no longer handed out, and a random while before that when it is minted anew: sessions
@@ -123,42 +124,64 @@ static void set_times(struct shared_entry *entry)
         entry->border_ms - ahead / 2 - (int64_t)random_below((uint64_t)(ahead / 2) + 1);
 }
 
-void shared_keep(struct shared_entry *entry, const struct lease *lease,
-                 struct aws_credential *credential, const char *reason)
+/* The answer to every request that the session is handed to. */
+static int encode(const struct lease *lease, const struct aws_credential *credential,
+                  const char *reason, struct secret *ret, uint16_t *ret_pairs)
 {
+    const struct answer_credential answer = {
+        .lease = lease, .credential = credential, .reason = reason};
+    struct wire_writer writer = {0};
+    int rc;
+
+    wire_open_map(&writer, NULL);
+    answer_put_session(&writer, &answer);
+    rc = wire_keep_pairs(&writer, ret, ret_pairs);
+    wire_done(&writer);
+    return rc;
+}
+
+/* One session gives way to `entry`; false: there is none that could. */
+static bool give_way(const struct shared_entry *entry)
+{
+    struct shared_entry *other = oldest(entry->shared, entry);
+
+    if (other != NULL)
+        shared_drop(other);
+    return other != NULL;
+}
+
+int shared_keep(struct shared_entry *entry, const struct lease *lease,
+                const struct aws_credential *credential, const char *reason, struct err *err)
+{
+    struct secret answer = {0};
+    uint16_t pairs;
+    int rc;
+
+    do
+        rc = encode(lease, credential, reason, &answer, &pairs);
+    while (rc == KMS_ENOMEM && give_way(entry));
+    if (rc != 0)
+        return err_set(err, rc, "there is no room to keep a shared session");
     shared_forget(entry);
     entry->lease = *lease;
-    memcpy(entry->credential.access_key_id, credential->access_key_id,
-           sizeof entry->credential.access_key_id);
-    secret_take(&credential->secret_access_key, &entry->credential.secret_access_key);
-    secret_take(&credential->session_token, &entry->credential.session_token);
-    entry->credential.expires_ms = credential->expires_ms;
-    snprintf(entry->reason, sizeof entry->reason, "%s", reason);
-    entry->heap_bytes = heap_size(&entry->credential.secret_access_key) +
-                        heap_size(&entry->credential.session_token);
+    secret_take(&answer, &entry->answer);
+    entry->answer_pairs = pairs;
+    entry->heap_bytes = heap_size(&entry->answer);
     entry->shared->heap_bytes += entry->heap_bytes;
     entry->live = true;
     entry->used = false;
     set_times(entry);
+    while (entry->shared->heap_bytes > SHARED_HEAP_MAX && give_way(entry))
+        ;
+    return 0;
 }
 
 void shared_forget(struct shared_entry *entry)
 {
     entry->shared->heap_bytes -= entry->heap_bytes;
     entry->heap_bytes = 0;
-    aws_credential_done(&entry->credential);
+    secret_done(&entry->answer);
     entry->live = false;
-}
-
-void shared_make_room(struct shared *shared, const struct shared_entry *but)
-{
-    while (shared->heap_bytes > SHARED_HEAP_MAX) {
-        struct shared_entry *entry = oldest(shared, but);
-
-        if (entry == NULL)
-            return;
-        shared_drop(entry);
-    }
 }
 
 /* ---- who waits ---- */

@@ -170,7 +170,7 @@ static void pack_text(msgpack_packer *packer, const char *text, size_t len)
     for (size_t at = 0, run = 0; at < len; run = at) {
         size_t n = 0;
 
-        while (at < len && (n = utf8_len(p + at, len - at)) > 0)
+        while (at < len && (n = p[at] < 0x80 ? 1 : utf8_len(p + at, len - at)) > 0)
             at += n;
         msgpack_pack_str_body(packer, text + run, at - run);
         if (at < len) {
@@ -285,6 +285,26 @@ void wire_put_uuid(struct wire_writer *writer, const char *key, const struct uui
         return;
     uuid_format(id, text);
     wire_put_str(writer, key, text);
+}
+
+int wire_keep_pairs(struct wire_writer *writer, struct secret *ret, uint16_t *ret_count)
+{
+    uint16_t count = writer->depth > 0 ? writer->open[0].count : 0;
+    int rc = wire_end(writer);
+
+    if (rc == 0)
+        rc = secret_set(ret, writer->bytes + HEAD_BYTES, writer->len - HEAD_BYTES);
+    if (rc == 0)
+        *ret_count = count;
+    return rc;
+}
+
+void wire_put_pairs(struct wire_writer *writer, const struct secret *pairs, uint16_t count)
+{
+    (void)append(writer, secret_text(pairs), pairs->len);
+    if (writer->depth > 0)
+        writer->open[writer->depth - 1].count =
+            (uint16_t)(writer->open[writer->depth - 1].count + count);
 }
 
 static msgpack_packer begin(struct wire_writer *writer, uint64_t msgid)

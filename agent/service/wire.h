@@ -77,6 +77,11 @@ void wire_put_int(struct wire_writer *writer, const char *key, int64_t value);
 void wire_put_bool(struct wire_writer *writer, const char *key, bool value);
 /* RFC 3339; left out when ms is 0. */
 void wire_put_time(struct wire_writer *writer, const char *key, int64_t ms);
+/* Encoded once, put into many answers: the pairs of the one map that writer was used for, moved into the locked heap.
+ * 0, KMS_ENOMEM or what failed. */
+int wire_keep_pairs(struct wire_writer *writer, struct secret *ret, uint16_t *ret_count) KMS_MUST_CHECK;
+/* Those pairs, into the open map. */
+void wire_put_pairs(struct wire_writer *writer, const struct secret *pairs, uint16_t count);
 /* Left out when nil. */
 void wire_put_uuid(struct wire_writer *writer, const char *key, const struct uuid *id);
 

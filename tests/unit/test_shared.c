@@ -72,12 +72,10 @@ static void ask_shared(uint32_t uid, int64_t ttl_s)
 /* The job of issue or renew leaves the queue. */
 static void take_job(const struct job *job)
 {
-    for (size_t i = 0; i < fakes.job_count; i++)
-        if (fakes.jobs[i] == job) {
-            fakes.jobs[i] = fakes.jobs[--fakes.job_count];
-            return;
-        }
-    fail_msg("the job was not submitted");
+    size_t before = fakes.job_count;
+
+    fake_take_job(job);
+    assert_int_equal(fakes.job_count, before - 1);
 }
 
 static void fill_credential(struct aws_credential *credential, size_t token_len)
@@ -660,6 +658,8 @@ static void reload(void)
 {
     service_reload(world.service, NULL, NULL);
     fake_run_jobs();
+    if (fakes.survey != NULL) /* of management keys: not a matter of this test */
+        fake_take_job(&fakes.survey->job);
 }
 
 static void test_recipe_changed(void **state)
@@ -770,7 +770,7 @@ static void test_locked_heap(void **state)
         grant(fakes.issue, 3600, 60000); /* 64 KiB of the heap */
         assert_true(shared->heap_bytes <= SHARED_HEAP_MAX);
     }
-    assert_int_equal(shared->count, 15);
+    assert_int_equal(shared->count, 16);
     ask_shared(5039, 0);
     assert_string_equal(result("access_key_id"), "ASIA40");
 }

@@ -459,6 +459,42 @@ static void test_nested_too_deeply(void **state)
     wire_done(&writer);
 }
 
+/* Pairs encoded once and put into another map, among others. */
+static void test_kept_pairs(void **state)
+{
+    static const uint8_t expected[] = {0x94, 1,   7,    0xC0, 0xDE, 0,   4,    0xA1, 'a', 1,
+                                       0xA1, 'b', 0xA1, 'x',  0xA1, 'c', 0xC3, 0xA1, 'd', 2};
+    struct wire_writer once = {0}, writer = {0};
+    struct secret pairs = {0};
+    uint16_t count = 0;
+
+    (void)state;
+    wire_open_map(&once, NULL);
+    wire_put_str(&once, "b", "x");
+    wire_put_bool(&once, "c", true);
+    assert_int_equal(wire_keep_pairs(&once, &pairs, &count), 0);
+    wire_done(&once);
+    assert_int_equal(count, 2);
+    wire_begin_result(&writer, 7);
+    wire_open_map(&writer, NULL);
+    wire_put_int(&writer, "a", 1);
+    wire_put_pairs(&writer, &pairs, count);
+    wire_put_int(&writer, "d", 2);
+    assert_int_equal(wire_end(&writer), 0);
+    assert_int_equal(writer.len, sizeof expected);
+    assert_memory_equal(writer.bytes, expected, sizeof expected);
+    wire_done(&writer);
+    secret_done(&pairs);
+}
+
+static int set_up(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    return secret_heap_init(&err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,7 +511,8 @@ int main(void)
         cmocka_unit_test(test_bad_utf8),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_nested_too_deeply),
+        cmocka_unit_test(test_kept_pairs),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }
