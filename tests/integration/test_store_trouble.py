@@ -73,10 +73,10 @@ def small(make_agent, request):
 @pytest.mark.root
 @pytest.mark.slow
 def test_disk_full_at_fifty_points(small, cloud):
-    """Room left from none to twice the reserve (4 MiB): issuing stops first, with a clear error; a revocation never."""
-    agent, disk = small(32 * MIB, "64M")
+    """Room left from none to twice the reserve (1 MiB): issuing stops first, with a clear error; a revocation never."""
+    agent, disk = small(12 * MIB, "16M")
     pick = random.Random(16)
-    points = [0, 4 * KIB] + pick.sample(range(64 * KIB), 8) + sorted(pick.sample(range(8 * MIB), 40))
+    points = [0, 4 * KIB] + pick.sample(range(64 * KIB), 8) + sorted(pick.sample(range(2 * MIB), 40))
     held = [agent.call("lease.issue", secret="app") for _ in range(len(points))]
     refused = 0
     # The agent has allocated its reserve and a little more: that has to be used up first.
