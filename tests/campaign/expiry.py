@@ -107,7 +107,8 @@ def wait_dead(cloud, leases, timeout_s):
 
 
 def options(rate):
-    return {"iam_rate": rate, "max_leases_per_uid": 100000, "mint_rate_per_uid": 10000.0}
+    return {"iam_rate": rate, "max_leases_per_uid": 100000, "mint_rate_per_uid": 10000.0,
+            "max_connections_per_uid": 1000}
 
 
 def make_agent(cloud, rate):
