@@ -185,6 +185,8 @@ static int user_is_absent(struct revoke *revoke, struct err *err)
 
 static bool is_permanent(const struct revoke *revoke, int rc)
 {
+    if (revoke->progress->result.failure == AWS_FAILED_TRANSIENT)
+        return false; /* an answer cut short counts as none, whatever its code */
     switch (rc) {
     case KMS_EAWSDENIED:
     case KMS_EAWSREJECTED:
