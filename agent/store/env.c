@@ -133,7 +133,8 @@ static int check_schema(struct env *env, MDB_txn *txn, struct err *err)
     return 0;
 }
 
-/* A new store knows nothing of what may be left at AWS: until somebody says so, sweeps only tell. */
+/* A new store knows nothing of what may be left at AWS: until somebody says so, sweeps only tell.
+ */
 static int check_unswept(struct env *env, MDB_txn *txn, struct err *err)
 {
     MDB_val key = KEY_VAL("unswept", 7), data;
