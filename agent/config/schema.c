@@ -156,8 +156,9 @@ const struct option schema_options[] = {
      .help = "The role's own maximum session duration, 1h to 12h."},
     {SECRET("share", OPTION_SHARE, share), .applies = ANY,
      .default_note = "uid for temporary-credentials, none for iam-user",
-     .help = "uid: one session is handed to all requests of the same uid; none: each request gets its own. "
-             "IAM users are never shared."},
+     .help = "uid: one session is handed to all requests of the same uid (and unit, where a unit rule allows it) "
+             "that want the default TTL, while 20m of it, or half of a shorter one, are left; none: each request "
+             "gets its own. IAM users are never shared."},
     {SECRET("max_leases", OPTION_UINT, max_leases), .default_text = "10000", .min = 1, .max = 10000000,
      .applies = ANY,
      .help = "Live leases of this secret."},
