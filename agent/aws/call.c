@@ -222,7 +222,9 @@ static int judge(const struct exchange *exchange, const struct http_response *re
         result->failure = AWS_FAILED_TRANSIENT;
         result->maybe_applied = true;
         err_context(exchange->err, "%s", exchange->query->action);
-        return rc;
+        if (exchange->err != NULL)
+            exchange->err->code = KMS_EAWSDOWN; /* not the caller's fault */
+        return KMS_EAWSDOWN;
     }
     rc = judge_failure(exchange, root);
     xml_free(root);
