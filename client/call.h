@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define CALL_CONNECT_MS 5000  /* for the agent to accept */
-#define CALL_ANSWER_MS 60000  /* for an answer */
+#define CALL_ANSWER_MS 75000  /* for an answer: the agent gives up after 60 s and says why */
 #define CALL_PARAMS_MAX 15    /* parameters of one request */
 
 struct call {

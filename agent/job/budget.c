@@ -32,11 +32,9 @@ struct budget {
 };
 
 /* Classes of equal rank share; a lower number goes first. */
-static const int rank[BUDGET_CLASS_COUNT] = {[BUDGET_EARLY_REVOKE] = 0,
-                                             [BUDGET_REVOKE] = 1,
-                                             [BUDGET_CLEANUP] = 2,
-                                             [BUDGET_MINT] = 2,
-                                             [BUDGET_SLOW] = 3};
+static const int rank[BUDGET_CLASS_COUNT] = {
+    [BUDGET_EARLY_REVOKE] = 0, [BUDGET_REVOKE] = 1,     [BUDGET_CLEANUP] = 2,
+    [BUDGET_MINT] = 2,         [BUDGET_MINT_START] = 2, [BUDGET_SLOW] = 3};
 
 struct budget *budget_new(double rate, double burst)
 {
@@ -113,24 +111,34 @@ static bool budget_higher_waits(const struct budget *budget, int class_, int64_t
     return false;
 }
 
-/* The other of the two classes that share; -1 for the rest. */
-static int budget_partner(int class_)
+/* Which side of the sharing a class is on: clean-up 1, mints -1, the rest 0. */
+static int budget_side(int class_)
 {
-    return class_ == BUDGET_CLEANUP ? BUDGET_MINT : class_ == BUDGET_MINT ? BUDGET_CLEANUP : -1;
+    if (class_ == BUDGET_CLEANUP)
+        return 1;
+    return class_ == BUDGET_MINT || class_ == BUDGET_MINT_START ? -1 : 0;
+}
+
+static bool budget_partner_waits(const struct budget *budget, int side, int64_t now_ms)
+{
+    if (side < 0)
+        return budget_expects(budget, BUDGET_CLEANUP, now_ms);
+    return budget_expects(budget, BUDGET_MINT, now_ms) ||
+           budget_expects(budget, BUDGET_MINT_START, now_ms);
 }
 
 /* While both sharing classes want more than there is, neither runs away. */
 static bool budget_share_used(struct budget *budget, int class_, int64_t now_ms)
 {
-    int partner = budget_partner(class_);
+    int side = budget_side(class_);
 
-    if (partner < 0)
+    if (side == 0)
         return false;
-    if (!budget_expects(budget, partner, now_ms)) {
+    if (!budget_partner_waits(budget, side, now_ms)) {
         budget->lead = 0;
         return false;
     }
-    return (class_ == BUDGET_CLEANUP ? budget->lead : -budget->lead) >= SHARE_LEAD_MAX;
+    return side * budget->lead >= SHARE_LEAD_MAX;
 }
 
 /* When to come back: refused callers get turns one after the other, so that they do not all return
@@ -162,6 +170,7 @@ int budget_take(struct budget *budget, enum budget_class budget_class, int64_t n
     budget_update(budget, now_boot_ms);
     if (budget_higher_waits(budget, class_, now_boot_ms) || budget->all.tokens < 1 ||
         (class_ == BUDGET_SLOW && budget->slow.tokens < 1) ||
+        (class_ == BUDGET_MINT_START && budget_expects(budget, BUDGET_MINT, now_boot_ms)) ||
         budget_share_used(budget, class_, now_boot_ms)) {
         *ret_wake_ms = budget_wake(budget, class_, now_boot_ms);
         rc = KMS_EAGAIN;
@@ -169,8 +178,7 @@ int budget_take(struct budget *budget, enum budget_class budget_class, int64_t n
         budget->all.tokens -= 1;
         if (class_ == BUDGET_SLOW)
             budget->slow.tokens -= 1;
-        if (budget_partner(class_) >= 0)
-            budget->lead += class_ == BUDGET_CLEANUP ? 1 : -1;
+        budget->lead += budget_side(class_);
     }
     pthread_mutex_unlock(&budget->lock);
     return rc;

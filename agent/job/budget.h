@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rate budgets of AWS calls: a token bucket per (account or management identity, service), adaptive: halves on
  * Throttling, recovers by a tenth of the full rate each second without one. Early revocations first, then phase one,
- * clean-up and mints share, the slow lane gets at most a tenth. Any thread; never waits: tells when to come back. */
+ * clean-up and mints share, a mint begins only while none that has begun waits (what is half made is finished first), the
+ * slow lane gets at most a tenth. Any thread; never waits: tells when to come back. */
 #ifndef KMS_AGENT_JOB_BUDGET_H
 #define KMS_AGENT_JOB_BUDGET_H
 
 #include <stdint.h>
 
-enum budget_class { BUDGET_EARLY_REVOKE, BUDGET_REVOKE, BUDGET_CLEANUP, BUDGET_MINT, BUDGET_SLOW, BUDGET_CLASS_COUNT };
+enum budget_class { BUDGET_EARLY_REVOKE, BUDGET_REVOKE, BUDGET_CLEANUP, BUDGET_MINT, BUDGET_MINT_START, BUDGET_SLOW, BUDGET_CLASS_COUNT };
 
 struct budget;
 /* rate: calls a second; burst: calls at once. NULL when out of memory. */

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BEGIN_SPARE_MS                                                                             \
+    15000 /* a mint does not begin this close to its deadline: it would not end */
+
 static const struct issue_step *steps_of(const struct issue *issue, size_t *ret_count)
 {
     if (issue->secret->recipe.type == CREDENTIAL_SESSION) {
@@ -24,6 +27,13 @@ static const struct issue_step *steps_of(const struct issue *issue, size_t *ret_
     return issue_iam_user_steps;
 }
 
+static int fail_short_of_budget(struct issue *issue)
+{
+    err_set(&issue->err, KMS_EBUSY,
+            "the rate budget of AWS calls (iam_rate) left no room for the lease in time");
+    return err_hint(&issue->err, "try again later; many leases are being made or revoked");
+}
+
 /* Canceled or too late? Not once the lease is granted: then the reply decides. */
 static int check_going_on(struct issue *issue)
 {
@@ -32,7 +42,9 @@ static int check_going_on(struct issue *issue)
     if (atomic_load(&issue->job.canceled))
         return err_set(&issue->err, KMS_ECANCELED, "the request was given up");
     if (issue->job.deadline_ms != 0 && clock_boot_ms() > issue->job.deadline_ms)
-        return err_set(&issue->err, KMS_ETIMEOUT, "the lease could not be made in time");
+        return issue->progress->budget_short
+                   ? fail_short_of_budget(issue)
+                   : err_set(&issue->err, KMS_ETIMEOUT, "the lease could not be made in time");
     if (issue->lease.expires_ms != 0 && clock_aws_ms() >= issue->lease.expires_ms)
         return err_set(&issue->err, KMS_ETIMEOUT, "the lease ended before it was made");
     return 0;
@@ -45,13 +57,17 @@ static int run_step(struct issue *issue, const struct issue_step *step, struct l
     int64_t limit;
     int rc;
 
-    if (p->retry.started_ms == 0)
+    if (p->retry.started_ms == 0 || step->prepay)
         p->retry.started_ms = clock_boot_ms();
+    if (step->prepay && issue->job.deadline_ms != 0 &&
+        p->retry.started_ms > issue->job.deadline_ms - BEGIN_SPARE_MS)
+        return fail_short_of_budget(issue);
     if (step->budget != BUDGET_CLASS_COUNT) {
         rc = aws_access_open(&p->access, issue->env, worker, &issue->lease.recipe,
                              issue_source_use(issue), &issue->job, &issue->err);
         if (rc == 0 && !p->paid)
             rc = aws_access_take(&p->access, issue->env, step->service, step->budget, &issue->job);
+        p->budget_short = rc == KMS_EAGAIN;
         if (rc != 0)
             return rc;
         p->paid = step->prepay;

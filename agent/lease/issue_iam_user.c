@@ -277,7 +277,7 @@ static int step_probe(struct issue *issue, struct lease_worker *worker, struct e
 #define ONCE NULL
 #define NO_CALL AWS_IAM, BUDGET_CLASS_COUNT, false
 #define PREPAYS                                                                                    \
-    AWS_IAM, BUDGET_MINT, true /* so that the intent is never long before CreateUser               \
+    AWS_IAM, BUDGET_MINT_START, true /* so that the intent is never long before CreateUser               \
                                 */
 #define IAM_CALL AWS_IAM, BUDGET_MINT, false
 #define RETRY_MADE (RETRY_TRANSIENT | RETRY_LAG | RETRY_CHANGING) /* the user is known to exist */

@@ -13,6 +13,7 @@ struct issue_progress {
     struct retry retry;       /* of the current call */
     struct aws_result result; /* of the last call */
     bool called;              /* the last failure came from an AWS call: result is valid */
+    bool budget_short;        /* the last wait was for the budget */
     bool paid;                /* the budget of the next call is taken */
     bool intended;            /* the intent is durable */
     bool create_sent;         /* a CreateUser may have reached AWS */

@@ -8,8 +8,8 @@
 #include "service/params.h"
 #include "service/wire.h"
 
-#define REQUEST_DEADLINE_MS 60000
-#define REQUEST_ISSUE_DEADLINE_MS 75000
+#define REQUEST_DEADLINE_MS 50000 /* clients wait 75 s: the agent's own sentence comes first */
+#define REQUEST_ISSUE_DEADLINE_MS 60000
 
 struct request {
     struct service *service;
