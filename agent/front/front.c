@@ -2,6 +2,7 @@
 #include "front/front.h"
 
 #include "base/thread_role.h"
+#include "common/mp.h"
 #include "common/proto.h"
 #include "front/conn.h"
 #include "front/limits.h"
@@ -10,8 +11,10 @@
 #include "front/socket_bind.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define DESCRIPTORS_EACH 2       /* the socket and the peer's pidfd */
@@ -111,6 +114,31 @@ static void on_closed(struct conn *conn, void *arg)
     conn_free(conn);
 }
 
+/* Says why before the door is shut: one error without a msgid, if the socket takes it at once. */
+static void refuse(int fd, uint32_t uid, int code, const char *limit)
+{
+    uint8_t bytes[256];
+    char message[96];
+    struct mp_writer writer;
+
+    snprintf(message, sizeof message, "too many connections of uid %u or in all", uid);
+    mp_writer_init(&writer, bytes, sizeof bytes);
+    mp_put_array(&writer, 4);
+    mp_put_uint(&writer, 1);
+    mp_put_nil(&writer);
+    mp_put_map(&writer, 3);
+    mp_put_str(&writer, "code");
+    mp_put_str(&writer, err_name(code));
+    mp_put_str(&writer, "message");
+    mp_put_str(&writer, message);
+    mp_put_str(&writer, "hint");
+    mp_put_str(&writer, limit);
+    mp_put_nil(&writer);
+    if (!writer.overflow)
+        (void)!send(fd, bytes, writer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(fd);
+}
+
 /* The limit is taken before anything is allocated for the connection. */
 static int admit(struct front *front, int fd, struct peer *peer)
 {
@@ -124,7 +152,7 @@ static int admit(struct front *front, int fd, struct peer *peer)
         rc = KMS_ENOMEM;
     }
     if (rc != 0) {
-        close(fd);
+        refuse(fd, uid, KMS_ELIMIT, "see max_connections_per_uid and max_connections");
         peer_done(peer);
         return rc;
     }
