@@ -109,7 +109,8 @@ static int load_build(struct load *load)
     if (agent_file != NULL)
         agent_build(load, agent_file->path, agent_file->agent);
     else if (load->has_agent)
-        agent_build(load, load->files[0].path, NULL);
+        finding_add(&load->loader.findings, load->files[0].path, 0,
+                    "there is no agent section; an empty one takes the defaults: agent: { };");
     load->has_agent = load->has_agent || agent_file != NULL;
     for (size_t i = 0; i < load->file_count; i++)
         for (size_t j = 0; j < load->files[i].secret_count; j++)
@@ -215,8 +216,16 @@ size_t config_check(const char *const *files, size_t count,
                     void (*report)(const char *finding, void *arg), void *arg)
 {
     struct load load __attribute__((cleanup(load_done))) = {.loader.findings = {report, arg, 0}};
+    int rc;
 
-    if (load_parse(&load, files, count) < 0 || load_build(&load) < 0)
+    if (count == 1) { /* as the agent reads it: with the drop-ins beside it */
+        rc = load_files(&load, files[0]);
+    } else {
+        rc = load_parse(&load, files, count);
+        if (rc == 0)
+            rc = load_build(&load);
+    }
+    if (rc < 0)
         memory_finding(&load, count > 0 ? files[0] : "");
     return load.loader.findings.count;
 }

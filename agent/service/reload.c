@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define RELOADS_WAITING_MAX 8
+#define FIXED_TEXT_MAX 128
 #define WARNINGS_MAX 64 /* in an answer */
 
 struct reload {
@@ -27,7 +28,8 @@ struct reload {
     struct lease_owner actor;
     void (*finished)(int rc, const struct err *err, void *arg);
     void *arg;
-    struct request *request; /* answered, if there is one */
+    struct request *request;         /* answered, if there is one */
+    char fixed[FIXED_TEXT_MAX + 64]; /* options that a reload does not change; empty: none */
 };
 
 static int run(struct job *job, void *worker_context)
@@ -41,12 +43,46 @@ static int run(struct job *job, void *worker_context)
 
 /* What takes effect at the next start only. (Socket and state directory may come from the command
  * line, so a difference says nothing about them.) */
-static void warn_of_fixed(const struct agent_config *old, const struct agent_config *new)
+static bool texts_differ(const char *a, const char *b)
 {
-    if (strcmp(old->agent_id, new->agent_id) != 0)
-        log_warning("agent_id = %s takes effect when the agent starts again", new->agent_id);
-    if (old->map_size != new->map_size)
-        log_warning("map_size takes effect when the agent starts again");
+    return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
+/* What the new configuration says otherwise but only a start applies; compared with the
+ * configuration of the start. Returns the names, separated by commas, in text. */
+static const char *fixed_options(const struct agent_config *old, const struct agent_config *new,
+                                 char text[FIXED_TEXT_MAX])
+{
+    const struct {
+        const char *name;
+        bool differs;
+    } options[] = {
+        {"agent_id", texts_differ(old->agent_id, new->agent_id)},
+        {"map_size", old->map_size != new->map_size},
+        {"socket", texts_differ(old->socket, new->socket)},
+        {"socket_mode", old->socket_mode != new->socket_mode},
+        {"state_directory", texts_differ(old->state_directory, new->state_directory)},
+    };
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (options[i].differs)
+            len += (size_t)snprintf(text + len, FIXED_TEXT_MAX - len, "%s%s", len > 0 ? ", " : "",
+                                    options[i].name);
+    return text;
+}
+
+static void note_fixed(struct reload *reload, const struct agent_config *old,
+                       const struct agent_config *new)
+{
+    char names[FIXED_TEXT_MAX];
+
+    if (fixed_options(old, new, names)[0] == '\0')
+        return;
+    snprintf(reload->fixed, sizeof reload->fixed, "%s: takes effect when the agent starts again",
+             names);
+    log_warning("%s", reload->fixed);
 }
 
 static void forget_identities(struct service *service)
@@ -69,7 +105,7 @@ static void adopt(struct reload *reload)
 
     service->config = reload->config;
     reload->config = NULL;
-    warn_of_fixed(&old->agent, &service->config->agent);
+    note_fixed(reload, &old->agent, &service->config->agent);
     config_unref(old);
     forget_identities(service);
     shared_config_changed(service->shared);
@@ -93,6 +129,8 @@ static void answer(struct reload *reload)
     wire_open_map(&writer, NULL);
     wire_put_int(&writer, "secrets", (int64_t)config->secret_count);
     wire_open_array(&writer, "warnings");
+    if (reload->fixed[0] != '\0')
+        wire_put_str(&writer, NULL, reload->fixed);
     for (size_t i = 0; i < config->warnings.count && i < WARNINGS_MAX; i++)
         wire_put_str(&writer, NULL, config->warnings.items[i]);
     wire_close(&writer);
