@@ -43,6 +43,9 @@ static int open_socket(void)
         return fd;
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD), saved = errno;
 
+    if (moved < 0 && saved == EINVAL)
+        saved = EMFILE; /* the limit of descriptors is below FIRST_FD */
+
     close(fd);
     errno = saved;
     return moved;
@@ -84,6 +87,9 @@ static int connect_error(struct err *err, const char *path, int error)
     case EAGAIN:
         err_set(err, KMS_ECONNECT, "the agent at %s accepts no connection", path);
         return err_hint(err, "systemctl status kms-agent");
+    case EMFILE:
+        err_set(err, KMS_ECONNECT, "no descriptor above %d may be opened", FIRST_FD);
+        return err_hint(err, "raise the limit: ulimit -n");
     default:
         return err_set(err, KMS_ECONNECT, "cannot connect to %s: %s", path, strerror(error));
     }

@@ -5,6 +5,7 @@
 #include "common/timefmt.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,9 +66,8 @@ static const struct verb verbs[] = {
      TAKES_ALL},
     {"doctor", "[SECRET]", "what is in order and what is not; exit 1 if something fails",
      kmsctl_doctor, 0, 1, 0},
-    {"sweep", "[--report]",
-     "revoke IAM users that a lost store left behind; --report: only tell", kmsctl_sweep, 0, 0,
-     TAKES_REPORT},
+    {"sweep", "[--report]", "revoke IAM users that a lost store left behind; --report: only tell",
+     kmsctl_sweep, 0, 0, TAKES_REPORT},
     {"metrics", "", "what the agent counts, as Prometheus text", kmsctl_metrics, 0, 0, 0},
     {"reload", "", "read the configuration again", kmsctl_reload, 0, 0, 0},
     {"ready", "", "exit 0 if the agent serves, else 1", kmsctl_ready, 0, 0, 0},
@@ -278,6 +278,8 @@ int main(int argc, char **argv)
 
     call.fd = -1;
     err_clear(&err);
+    signal(SIGPIPE,
+           SIG_IGN); /* a reader that went away is an error: the lease must not outlive it */
     prctl(PR_SET_DUMPABLE, 0); /* answers may hold secrets: no core */
     int rc = parse(&ctl, &verb, &err);
 

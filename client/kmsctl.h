@@ -15,6 +15,7 @@
 
 /* The command line, and the connection. */
 struct kmsctl {
+    int64_t answer_ms; /* how long to wait for an answer; 0: CALL_ANSWER_MS */
     struct call *call;
     const char *socket, *secret, *state, *since, *lease; /* NULL: not given */
     int64_t ttl_s;                                       /* -1: not given */

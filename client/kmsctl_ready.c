@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #define NOT_READY 1
+#define READY_ANSWER_MS 5000 /* a probe does not wait long */
 
 /* For probes: nothing is printed when all is well, and every "no" is the same exit code. */
 int kmsctl_ready(struct kmsctl *ctl, struct err *err)
@@ -14,6 +15,7 @@ int kmsctl_ready(struct kmsctl *ctl, struct err *err)
     json_auto_t *status = NULL, *answer = NULL;
     int rc = kmsctl_begin(ctl, METHOD_AGENT_STATUS, err);
 
+    ctl->answer_ms = READY_ANSWER_MS;
     if (rc == 0)
         rc = kmsctl_run(ctl, &status, err);
     bool ready = rc == 0 && json_is_true(json_object_get(status, "ready"));

@@ -118,7 +118,7 @@ int kmsctl_begin(struct kmsctl *ctl, enum kms_method method, struct err *err)
 int kmsctl_run(struct kmsctl *ctl, json_t **ret, struct err *err)
 {
     struct mp_cursor result;
-    int rc = call_run(ctl->call, CALL_ANSWER_MS, &result, err);
+    int rc = call_run(ctl->call, ctl->answer_ms ? ctl->answer_ms : CALL_ANSWER_MS, &result, err);
 
     if (rc)
         return rc;
