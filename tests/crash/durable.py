@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client never gets a secret that is not durable: in the system calls of the agent, between CreateAccessKey's answer
+and the first byte of the reply, the store's data were synced and its new root was written with O_DSYNC."""
+import tempfile
+import time
+
+import straced
+from points import Failed, discard, make_agent, start
+
+
+def mints(record, store_tids):
+    """Of each reply that holds a key: (when CreateAccessKey was answered, what the store did, when the reply began)."""
+    calls = sorted((call for tid, calls in record.items() for call in calls), key=lambda call: call.begin)
+    store = sorted((call for tid in store_tids for call in record.get(tid, [])), key=lambda call: call.begin)
+    answered = None
+    for call in calls:
+        if call.name == "recvfrom" and "CreateAccessKeyResponse" in call.arguments:
+            answered = call.end
+        elif call.name in ("write", "writev", "sendto", "sendmsg") and "lease_id" in call.arguments and \
+                "TCP" not in call.arguments and answered is not None:
+            yield answered, [c for c in store if answered <= c.begin and c.end <= call.begin], call.begin
+            answered = None
+
+
+def check_mints(cloud, count):
+    """How many mints were seen to be in order; raises Failed for one that was not."""
+    agent = make_agent(cloud)
+    try:
+        start(agent)
+        roles = straced.threads(agent.pid)
+        with tempfile.TemporaryDirectory() as scratch:
+            with straced.recording([tid for tids in roles.values() for tid in tids], f"{scratch}/t"):
+                for _ in range(count):
+                    agent.call("lease.issue", secret="quick")
+                time.sleep(0.3)
+            record = straced.read_record(f"{scratch}/t")
+        seen = 0
+        for answered, work, began in mints(record, roles["store"]):
+            synced = [c.end for c in work if c.name in ("fdatasync", "fsync") and not c.failed]
+            if not synced or not any(c.name.startswith("pwrite") and c.begin >= min(synced) for c in work):
+                raise Failed(f"a reply began {began - answered:.6f} s after CreateAccessKey; meanwhile the store did "
+                             f"{[c.name for c in work]}")
+            seen += 1
+        return seen
+    finally:
+        agent.stop()
+        discard(agent)
