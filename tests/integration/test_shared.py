@@ -29,9 +29,9 @@ def issue(agent, secret="session", **params):
 
 
 def move_clocks(agent, offset_s):
-    """The agent's clock and the cloud's, together."""
+    """Time passes: for the cloud, and for the wall clock and the boot clock of the agent."""
     agent.cloud.clock(offset_s)
-    agent.write_clock(int(offset_s * 1000))
+    agent.write_clock(int(offset_s * 1000), int(offset_s * 1000))
 
 
 def mints(agent, action="GetSessionToken"):
