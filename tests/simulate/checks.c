@@ -211,6 +211,7 @@ void check_issued(const struct issue *issue)
     int64_t end_ms;
 
     grant->issued = true;
+    grant->issued_ms = sim.now_ms;
     grant->told_end_ms = issue->lease.expires_ms;
     if (lease == NULL || !grant->active)
         sim_violation("a client gets a credential that is not recorded");

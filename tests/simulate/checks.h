@@ -15,7 +15,7 @@ struct grant {
     bool issued, delivered, undelivered; /* the reply went out whole; it did not */
     bool asked_to_revoke, active;        /* a client did; it was ACTIVE once */
     unsigned crashes;                    /* of the agent before it was begun */
-    int64_t told_end_ms;
+    int64_t told_end_ms, issued_ms;
 };
 
 void check_reset(void);

@@ -15,7 +15,8 @@
 
 #define PLANS_MAX 64
 #define SETTLE_MS 1500000 /* guard, slow lane and retries, all of them twice */
-#define LATE_MS 5000      /* in a calm seed a key is gone this long after its lease */
+#define CLEANED_MS 30000
+#define LATE_MS 5000 /* in a calm seed a key is gone this long after its lease */
 
 enum plan_kind {
     PLAN_ISSUE,
@@ -301,22 +302,28 @@ static int64_t last_end_ms(void)
 
 static bool is_late(const struct lease *lease)
 {
-    int pid = check_grant(&lease->id)->pid;
-    int64_t exited_ms = lease->bound && pid != 0 ? fake_process_exited_ms(pid) : 0;
+    const struct grant *grant = check_grant(&lease->id);
+    int64_t exited_ms = grant->pid != 0 && grant->issued ? fake_process_exited_ms(grant->pid) : 0;
 
     return sim.now_ms > lease->expires_ms + LATE_MS ||
-           (exited_ms != 0 && sim.now_ms > exited_ms + LATE_MS);
+           (exited_ms != 0 && sim.now_ms > exited_ms + LATE_MS &&
+            sim.now_ms > grant->issued_ms + LATE_MS);
 }
 
 static void check_not_late(void)
 {
     const struct lease *lease;
 
-    for (size_t i = 0; (lease = fake_store_nth(i)) != NULL; i++)
+    for (size_t i = 0; (lease = fake_store_nth(i)) != NULL; i++) {
         if (lease->state == LEASE_ACTIVE && is_late(lease) &&
             cloud_key_exists(lease->access_key_id))
             sim_violation("key of user %s is there %d s after its lease or its process",
                           lease->user_name, LATE_MS / 1000);
+        if (lease->state == LEASE_REVOKING && lease->stage != REVOKE_WAIT &&
+            sim.now_ms > lease->revoking_ms + CLEANED_MS)
+            sim_violation("user %s is not cleaned up after %d s", lease->user_name,
+                          CLEANED_MS / 1000);
+    }
 }
 
 static void begin(void)

@@ -37,7 +37,7 @@ MUTANTS = [
     ("no-guard", "agent/lease/revoke.c", "if (now >= end)", "if (now >= end || now != 0)"),
     ("late-create-is-forgotten", "agent/lease/revoke.c",
      "if (outcome == STAGE_GONE && !lease->create_unclear)", "if (outcome == STAGE_GONE)"),
-    ("delete-by-name", "agent/lease/revoke.c", "return p->verified ? 0 : STAGE_GONE;", "return 0;"),
+    ("delete-by-name", "agent/lease/revoke.c", "return p->verified ? 0 : absence_check(revoke, STAGE_GONE, err);", "return 0;"),
     ("key-not-deleted-first", "agent/lease/revoke.c",
      "if (lease->access_key_id[0] != '\\0') {\n        rc = revoke_take", "if (false) {\n        rc = revoke_take"),
     ("revocation-given-up", "agent/lease/revoke.c",
