@@ -12,7 +12,7 @@ build=(gcc libc6-dev make autoconf automake libtool pkg-config musl-tools
     libsystemd-dev libexpat1-dev libjansson-dev libconfig-dev)
 demo=(python3 python3-botocore awscli ca-certificates)
 check=(libcmocka-dev python3-pytest python3-pytest-xdist python3-boto3 python3-msgpack python3-venv systemd strace
-    valgrind shellcheck curl xz-utils git)
+    valgrind shellcheck curl xz-utils git procps iproute2)
 
 list=no
 [ "${1:-}" = --list ] && { list=yes; shift; }

@@ -140,7 +140,9 @@ def test_user_lives_while_the_command_runs_and_is_gone_after(agent):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_signals_reach_the_command(agent, number):
-    process = kms_exec_start(agent, "-s", "app", "--", "/bin/sh", "-c", "echo ready; exec sleep 60")
+    # A test run in the background of a shell without job control ignores SIGINT, and kms-exec would pass that on.
+    process = kms_exec_start(agent, "-s", "app", "--", "/bin/sh", "-c", "echo ready; exec sleep 60",
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     assert process.wait(10) == -number
