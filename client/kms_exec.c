@@ -11,8 +11,6 @@
 #include "client/report.h"
 #include "common/timefmt.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,22 +34,6 @@ static int fail(const struct err *err)
     explicit_bzero(text, sizeof text);
     report_error(PROGRAM, err);
     return EXEC_EXIT_FAILED;
-}
-
-static int write_stdout(const char *bytes, size_t len, struct err *err)
-{
-    while (len > 0) {
-        ssize_t n = write(STDOUT_FILENO, bytes, len);
-
-        if (n < 0 && errno != EINTR)
-            return err_set(err, KMS_EINTERNAL, "cannot write to standard output: %s",
-                           strerror(errno));
-        if (n > 0) {
-            bytes += n;
-            len -= (size_t)n;
-        }
-    }
-    return 0;
 }
 
 /* The names of a secret.list answer as "a, b, c"; *ret_only is set when there is one. */
@@ -238,10 +220,7 @@ static int print(const struct exec_options *options, const struct grant *grant,
     }
     if (out.overflow)
         return err_set(err, KMS_ETOOBIG, "the output is too large");
-    /* A reader that went away is an error like others: the lease must not outlive it unseen.
-     * Nothing is executed on this path, so no command inherits the setting. */
-    signal(SIGPIPE, SIG_IGN);
-    return write_stdout(out.buf, out.len, err);
+    return report_output(out.buf, out.len, err);
 }
 
 /* Returns an exit code, on failure only. */
@@ -332,7 +311,7 @@ int main(int argc, char **argv)
     if (options.help || options.version) {
         const char *output = options.help ? exec_options_help : "kms-exec " PACKAGE_VERSION "\n";
 
-        return write_stdout(output, strlen(output), &err) ? fail(&err) : 0;
+        return report_output(output, strlen(output), &err) ? fail(&err) : 0;
     }
     int code = run(&options, &err);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/report.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,4 +44,21 @@ void report_line(const char *program, const char *format, ...)
     vsnprintf(line + len, sizeof line - len, format, args);
     va_end(args);
     write_line(line, sizeof line);
+}
+
+int report_output(const char *bytes, size_t len, struct err *err)
+{
+    signal(SIGPIPE, SIG_IGN);
+    while (len > 0) {
+        ssize_t n = write(STDOUT_FILENO, bytes, len);
+
+        if (n < 0 && errno != EINTR)
+            return err_set(err, KMS_EINTERNAL, "cannot write to standard output: %s",
+                           strerror(errno));
+        if (n > 0) {
+            bytes += n;
+            len -= (size_t)n;
+        }
+    }
+    return 0;
 }
