@@ -338,6 +338,17 @@ static void test_another_unit(void **state)
     fake_rules[3] = kept;
 }
 
+static void test_another_recipe(void **state)
+{
+    struct shared_key key = {.secret = "deploy", .uid = 1000, .unit = "", .digest = "d1"};
+
+    (void)state;
+    hold();
+    assert_non_null(shared_find(world.service->shared, &key));
+    key.digest = "d2";
+    assert_null(shared_find(world.service->shared, &key));
+}
+
 static void test_authorized_anew(void **state)
 {
     (void)state;
@@ -514,6 +525,8 @@ static void test_last_good_one(void **state)
         assert_handed_out("ASIA1");
         assert_int_equal(fakes.job_count, 1);
         end_renewal(fakes.renew, KMS_EAWSDOWN);
+        assert_handed_out("ASIA1");
+        assert_int_equal(fakes.job_count, 0); /* not at once again */
         before = now_ms;
         while (fakes.job_count == 0) {
             now_ms += 100;
@@ -670,6 +683,7 @@ static void test_recipe_changed(void **state)
     assert_handed_out("ASIA1"); /* nothing changed for it */
     strcpy(fake_secrets[0].digest, "d2");
     reload();
+    assert_int_equal(world.service->shared->count, 0); /* and not in memory any more */
     assert_waits();
     grant(fakes.issue, 3600, 100);
     assert_string_equal(result("access_key_id"), "ASIA2");
@@ -837,6 +851,7 @@ int main(void)
         T(test_many_wait),
         T(test_another_uid),
         T(test_another_unit),
+        T(test_another_recipe),
         T(test_authorized_anew),
         T(test_another_ttl),
         T(test_not_shared),
