@@ -4,9 +4,11 @@
 #   include order (a file includes its own folder or lower ones only), own header first, the home of each
 #   library, what pure folders may not touch, sizes of files, functions and include lists, SPDX lines, words that
 #   mark unfinished work, and that Makefile.am lists every source.
-# Usage: check-layers.sh [TREE]        (TREE: a copy of the source tree, default: the one this script is in)
+# Usage: check-layers.sh [TREE [FILE...]]
+#   TREE: a copy of the source tree, default: the one this script is in; FILE...: look at these sources only
 set -u
 cd "${1:-$(dirname "$0")/..}" || exit 2
+[ $# -eq 0 ] || shift
 export LC_ALL=C
 
 findings=0
@@ -16,6 +18,7 @@ report() {
 }
 
 mapfile -t sources < <(find common agent client tests/unit tests/fuzz -name '*.[ch]' 2>/dev/null | sort)
+[ $# -eq 0 ] || sources=("$@")
 mapfile -t defs < <(find common agent client -name '*.def' | sort)
 
 # --- Layers ----------------------------------------------------------------------------------

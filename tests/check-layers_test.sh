@@ -9,7 +9,9 @@ export LC_ALL=C
 copy=$scratch/tree
 failures=0 tries=0
 
+broken= # the source that breaks a rule; only this one is looked at, the rest was judged at the start
 fresh() {
+    broken=
     rm -rf "$copy"
     mkdir -p "$copy"
     (cd "$top" && cp -a --parents Makefile.am common agent "$copy/")
@@ -21,7 +23,7 @@ fresh() {
 found() {
     local words=$1 output
     tries=$((tries + 1))
-    if output=$("$top/tests/check-layers.sh" "$copy") && true; then
+    if output=$("$top/tests/check-layers.sh" "$copy" ${broken:+"$broken"}); then
         echo "not found: $words"
         failures=$((failures + 1))
     elif ! grep -qF -- "$words" <<<"$output"; then
@@ -34,6 +36,7 @@ found() {
 new() {
     local file=$1 text=$2
     fresh
+    broken=$file
     mkdir -p "$(dirname "$copy/$file")"
     printf '/* SPDX-License-Identifier: Apache-2.0 */\n%b\n' "$text" >"$copy/$file"
     printf '# %s\n' "$file" >>"$copy/Makefile.am"
@@ -90,6 +93,7 @@ found 'marks unfinished work'
 new agent/store/broken.c 'void x(char *a)\n{\n    strcat(a, "x");\n}'
 found 'forbidden function'
 fresh
+broken=agent/store/broken.c
 printf 'int a;\n' >"$copy/agent/store/broken.c"
 printf '# agent/store/broken.c\n' >>"$copy/Makefile.am"
 found 'no SPDX line'
@@ -97,6 +101,7 @@ new agent/store/broken.c 'int a;'
 cp "$top/Makefile.am" "$copy/Makefile.am"
 found 'agent/store/broken.c is not listed'
 fresh
+broken=agent/main.c
 mkdir -p "$copy/tests/x"
 printf '# SPDX-License-Identifier: Apache-2.0\n# FIX''ME\n' >"$copy/tests/x/broken.py"
 found 'tests/x/broken.py:2: marks unfinished work'
