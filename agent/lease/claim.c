@@ -72,13 +72,19 @@ static int claim_revoke(struct store_txn *txn, struct claim *claim, const struct
 static int claim_renew(struct store_txn *txn, struct claim *claim, struct lease *lease,
                        struct err *err)
 {
+    struct due next;
     int rc;
 
     lease->retry_ms = claim->now_ms + RENEW_AHEAD_MS;
     rc = store_put(txn, lease, err);
-    if (rc == 0)
-        add_row(claim, lease, DUE_RENEW);
-    return rc;
+    if (rc != 0)
+        return rc;
+    add_row(claim, lease, DUE_RENEW);
+    /* Nobody tells of this row again when the renewal comes to nothing. */
+    next = due_next(lease);
+    if (claim->next_ms == 0 || next.at_ms < claim->next_ms)
+        claim->next_ms = next.at_ms;
+    return 0;
 }
 
 /* Decides one row on the record as it is now. */
