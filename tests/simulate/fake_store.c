@@ -173,6 +173,7 @@ int store_run(struct store *store, store_apply_fn *apply, void *arg, bool urgent
     store_submit(store, &op);
     while (fake_store_pending())
         fake_store_write();
+    sim_meanwhile(); /* it is durable, and the loop may know before the worker goes on */
     if (op.rc != 0 && err != NULL)
         *err = op.err;
     return op.rc;

@@ -281,7 +281,7 @@ static bool is_over(void)
 {
     const struct lease *lease;
 
-    if (!sim.ending || plan_count > 0)
+    if (!sim.ending || plan_count > 0 || (world.alive && world_busy()))
         return false;
     for (size_t i = 0; (lease = fake_store_nth(i)) != NULL; i++)
         if (lease_is_live(lease))

@@ -274,6 +274,14 @@ void world_turn_once(void)
         run_job();
 }
 
+bool world_busy(void)
+{
+    struct schedule_stats stats;
+
+    schedule_stats(world.schedule, &stats);
+    return stats.busy_leases > 0;
+}
+
 static int earliest_timer(const struct event_base *base, const struct event *event, void *arg)
 {
     int64_t *next_ms = arg, at_ms;

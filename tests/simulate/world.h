@@ -31,6 +31,8 @@ void world_stop(void);
 void world_turn(void);
 /* One bit of it, inside a call that another job makes. */
 void world_turn_once(void);
+/* A lease has a job. */
+bool world_busy(void);
 /* True time when something is next to happen in the agent. */
 int64_t world_next_ms(void);
 
