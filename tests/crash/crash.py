@@ -17,7 +17,7 @@ import random_kills  # noqa: E402
 from client import Cloud  # noqa: E402
 
 DURABLE_MINTS = 100
-TRIES = 4  # a run may take another way through the threads
+TRIES = 12  # how often the loop wakes, and which worker works, is up to the machine
 
 
 def name_of(work):
