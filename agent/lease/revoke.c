@@ -19,7 +19,7 @@
 
 #define HOLD_MS 120000 /* while this job works the due row lies this far ahead */
 #define TRANSIENT_BASE_MS 200
-#define TRANSIENT_CAP_MS 60000
+#define TRANSIENT_CAP_MS 48000 /* with a call that hangs for 10 s before it: within 60 s of a recovery */
 #define SLOW_MS 60000 /* stuck leases: first tries, then … */
 #define SLOW_LATER_MS 300000
 #define SLOW_TRIES 5
