@@ -39,6 +39,7 @@ def test_issue_list_show_renew_revoke(agent):
     result = kmsctl(agent, "revoke", issued["lease_id"])
     assert result.returncode == 0, result.stderr
     agent.wait_no_users()
+    agent.wait_lease(issued["lease_id"], "revoked")  # the user goes before the record says so
     assert kmsctl_json(agent, "lease", issued["lease_id"])["state"] == "revoked"
 
 
