@@ -2,7 +2,6 @@
 /* The first steps of every lease: may it be made now, for how long, under which names. */
 #include "lease/issue_private.h"
 
-#include "aws/iam_user.h"
 #include "aws/sts.h"
 #include "base/clock.h"
 #include "model/name.h"
@@ -14,29 +13,30 @@
 
 #define LEARN_CLOCK_MS 3000
 
-/* A lease's times are AWS's. While AWS's time is not known, just after the start or when the clock
- * was set, any answer tells it: that of a call whose outcome does not matter. */
-static void learn_clock(const struct issue *issue, struct lease_worker *worker)
+/* A lease's times are AWS's, and so is the end of the management session. While AWS's time is not
+ * known, just after the start or when the clock was set, a call asks for it that every identity may
+ * make; should it fail, the wall clock has to do. */
+static int learn_clock(struct issue *issue, struct lease_worker *worker, struct err *err)
 {
+    struct aws_access *access = &issue->progress->access;
     struct aws_target target = {
         .http = worker->http,
         .recipe = &issue->lease.recipe,
-        .credential = &issue->progress->access.credential,
+        .credential = access->open ? &access->credential : NULL, /* a refusal has a date too */
         .total_timeout_ms = LEARN_CLOCK_MS,
     };
-    struct aws_result result;
-    struct iam_user user;
     struct sts_identity identity;
-    struct err err = {0};
+    struct aws_result result;
+    struct err ignored = {0};
 
     if (clock_offset(NULL))
-        return;
-    if (!issue->progress->access.open || target.credential->access_key_id[0] == '\0')
-        target.credential = NULL; /* a refusal has a date too */
-    if (issue->lease.recipe.type == CREDENTIAL_SESSION)
-        (void)!sts_get_caller_identity(&target, &identity, &result, &err);
-    else
-        (void)!iam_get_user(&target, issue->lease.user_name, &user, &result, &err);
+        return 0;
+    (void)!sts_get_caller_identity(&target, &identity, &result, &ignored);
+    if (!access->open)
+        return 0;
+    aws_access_done(access);
+    return aws_access_open(access, issue->env, worker, &issue->lease.recipe,
+                           issue_source_use(issue), &issue->job, err);
 }
 
 static int check_skew(struct err *err)
@@ -114,8 +114,9 @@ int issue_prepare(struct issue *issue, struct lease_worker *worker, struct err *
         return rc;
     if (!session)
         name_render(issue->secret->username_template, &facts, lease->user_name);
-    learn_clock(issue, worker);
-    rc = check_skew(err);
+    rc = learn_clock(issue, worker, err);
+    if (rc == 0)
+        rc = check_skew(err);
     if (rc != 0)
         return rc;
     return grant_ttl(issue, signs && !secret_empty(&p->access.credential.session_token), err);
