@@ -15,8 +15,8 @@
 
 #define PLANS_MAX 64
 #define SETTLE_MS 1500000 /* guard, slow lane and retries, all of them twice */
-#define CLEANED_MS 30000
-#define LATE_MS 5000 /* in a calm seed a key is gone this long after its lease */
+#define CLEANED_MS 115000 /* a key may be missing from lists for a minute */
+#define LATE_MS 5000      /* in a calm seed a key is gone this long after its lease */
 
 enum plan_kind {
     PLAN_ISSUE,
