@@ -138,9 +138,13 @@ def enumerate_points(cloud, operation):
 
 
 def discard(agent):
-    if agent.alive():
-        agent.kill()
-    agent.close()
+    """Ends it and removes its files, whatever was found in them."""
+    try:
+        if agent.alive():
+            agent.kill()
+        agent.close()
+    finally:
+        agent.remove()
 
 
 # ---- one point ----

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs seeds: kms-simulate [--seed N] [--count N] [--seconds N] [--jobs N] [--trace]. A failing
- * seed is told with the command that replays it; exit status 1. Each block of seeds has a process
- * of its own: what crashes leave behind in memory goes with it. */
+/* Runs seeds: kms-simulate [--seed N] [--count N] [--seconds N] [--jobs N] [--failures N]
+ * [--trace]. A failing seed is told with the command that replays it; exit status 1. Each block of
+ * seeds has a process of its own: what crashes leave behind in memory goes with it. */
 #include "base/secret.h"
 #include "cloud.h"
 #include "common/log.h"
@@ -25,7 +25,7 @@
 
 struct options {
     uint64_t seed, count, seconds;
-    unsigned jobs;
+    unsigned jobs, failures;
     bool trace;
 };
 
@@ -97,7 +97,7 @@ static int run_all(const struct options *options)
     int64_t begun_ms = real_ms(), limit_ms = (int64_t)options->seconds * 1000;
     unsigned running = 0, failures = 0;
 
-    while (next < end && failures < FAILURES_MAX &&
+    while (next < end && failures < options->failures &&
            (limit_ms == 0 || real_ms() - begun_ms < limit_ms)) {
         if (running == options->jobs) {
             failures += wait_block();
@@ -116,10 +116,13 @@ static int run_all(const struct options *options)
 
 static int parse(int argc, char **argv, struct options *options)
 {
-    static const struct option longs[] = {
-        {"seed", required_argument, NULL, 's'},    {"count", required_argument, NULL, 'n'},
-        {"seconds", required_argument, NULL, 't'}, {"jobs", required_argument, NULL, 'j'},
-        {"trace", no_argument, NULL, 'v'},         {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"seed", required_argument, NULL, 's'},
+                                          {"count", required_argument, NULL, 'n'},
+                                          {"seconds", required_argument, NULL, 't'},
+                                          {"jobs", required_argument, NULL, 'j'},
+                                          {"failures", required_argument, NULL, 'f'},
+                                          {"trace", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -131,6 +134,8 @@ static int parse(int argc, char **argv, struct options *options)
             options->seconds = strtoull(optarg, NULL, 0);
         else if (option == 'j')
             options->jobs = (unsigned)strtoul(optarg, NULL, 0);
+        else if (option == 'f')
+            options->failures = (unsigned)strtoul(optarg, NULL, 0);
         else if (option == 'v')
             options->trace = true;
         else
@@ -152,7 +157,7 @@ static void raise_limits(void)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.seed = 1, .count = 10000};
+    struct options options = {.seed = 1, .count = 10000, .failures = FAILURES_MAX};
     struct err err = {0};
     int status;
 
