@@ -171,7 +171,7 @@ def test_map_full_beside_a_pinned_reader(make_agent, cloud):
     """Issuing stops before the reserve, here 2 MiB or some 40 commits; what is held can still be revoked; when the
     reader goes there is room again."""
     assert has_lmdb(), "the agent links it"
-    agent = make_agent(options={"map_size": "32M"})
+    agent = make_agent(options={"map_size": "32M", "mint_rate_per_uid": 10000.0})
     reader = PinnedReader(agent, 32 * MIB)
     try:
         held = []
