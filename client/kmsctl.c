@@ -32,7 +32,9 @@ enum {
     TAKES_SHOW = 64,
     TAKES_LEASE = 128,
     TAKES_SINCE = 256,
-    TAKES_REPORT = 512
+    TAKES_REPORT = 512,
+    TAKES_FOR = 1024,
+    TAKES_ROTATE_ROOT = 2048
 };
 
 struct verb {
@@ -61,9 +63,10 @@ static const struct verb verbs[] = {
      1, 0},
     {"audit", "[--lease ID] [--since TIME|AGO] [--limit N]", "what happened", kmsctl_audit, 0, 0,
      TAKES_LEASE | TAKES_SINCE | TAKES_LIMIT},
-    {"policy", "SECRET [--all]",
-     "the least IAM policies that a secret needs; --all: optional ones too", kmsctl_policy, 1, 1,
-     TAKES_ALL},
+    {"policy", "SECRET [--for management|role|trust] [--all] [--rotate-root]",
+     "the least IAM policy that a secret needs, as one document; --all: with what is optional; "
+     "--rotate-root: with what rotate-root needs",
+     kmsctl_policy, 1, 1, TAKES_FOR | TAKES_ALL | TAKES_ROTATE_ROOT},
     {"doctor", "[SECRET]", "what is in order and what is not; exit 1 if something fails",
      kmsctl_doctor, 0, 1, 0},
     {"sweep", "[--report]", "revoke IAM users that a lost store left behind; --report: only tell",
@@ -90,7 +93,9 @@ enum {
     OPT_SHOW,
     OPT_LEASE,
     OPT_SINCE,
-    OPT_REPORT
+    OPT_REPORT,
+    OPT_FOR,
+    OPT_ROTATE_ROOT
 };
 
 static const struct option long_options[] = {
@@ -108,6 +113,8 @@ static const struct option long_options[] = {
     {"lease", required_argument, NULL, OPT_LEASE},
     {"since", required_argument, NULL, OPT_SINCE},
     {"report", no_argument, NULL, OPT_REPORT},
+    {"for", required_argument, NULL, OPT_FOR},
+    {"rotate-root", no_argument, NULL, OPT_ROTATE_ROOT},
     {NULL, 0, NULL, 0},
 };
 
@@ -198,6 +205,14 @@ static int read_verb_option(int option, struct kmsctl *ctl, unsigned *ret_takes,
     case OPT_REPORT:
         *ret_takes |= TAKES_REPORT;
         ctl->report = true;
+        return 0;
+    case OPT_FOR:
+        *ret_takes |= TAKES_FOR;
+        ctl->holder = optarg;
+        return 0;
+    case OPT_ROTATE_ROOT:
+        *ret_takes |= TAKES_ROTATE_ROOT;
+        ctl->rotate_root = true;
         return 0;
     case ':':
         return usage_error(err, "a value is missing after ", ctl->argv[optind - 1]);

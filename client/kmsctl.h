@@ -17,10 +17,10 @@
 struct kmsctl {
     int64_t answer_ms; /* how long to wait for an answer; 0: CALL_ANSWER_MS */
     struct call *call;
-    const char *socket, *secret, *state, *since, *lease; /* NULL: not given */
+    const char *socket, *secret, *state, *since, *lease, *holder; /* NULL: not given */
     int64_t ttl_s;                                       /* -1: not given */
     uint64_t limit;
-    bool json, show, all, keep, report;
+    bool json, show, all, keep, report, rotate_root;
     bool everyone; /* a list of what is not only this peer's own */
     bool hide; /* secrets must not be printed: a terminal without --show */
     int argc;  /* the verb's own arguments, options taken out */

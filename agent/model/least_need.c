@@ -15,6 +15,7 @@ enum {
     ASSUME_ROLE = 64,
     IRSA = 128,
     MANAGER_KNOWN = 256,
+    OWN_KEY = 512,
 };
 
 static const struct {
@@ -80,7 +81,26 @@ static const struct {
      ASSUME_ROLE | SESSIONS | SESSION_TAGS,
      {"sts:TagSession", LEAST_ROLE, LEAST_UNCONDITIONAL}},
     {LEAST_BASE_OPTIONAL, ASSUME_ROLE | SESSIONS, {"iam:GetRole", LEAST_ROLE, LEAST_UNCONDITIONAL}},
+#define ROTATE(action)                                                                             \
+    {                                                                                              \
+        LEAST_ROTATE, OWN_KEY,                                                                     \
+        {                                                                                          \
+            "iam:" action, LEAST_KEY_OWNER, LEAST_UNCONDITIONAL                                    \
+        }                                                                                          \
+    }
+    ROTATE("GetUser"),
+    ROTATE("ListAccessKeys"),
+    ROTATE("CreateAccessKey"),
+    ROTATE("DeleteAccessKey"),
+#undef ROTATE
 };
+
+/* A key of a user; that of a session ends by itself. */
+static bool has_own_key(const struct recipe *recipe)
+{
+    return recipe->method != SECRET_IRSA && recipe->access_key_id[0] != '\0' &&
+           strncmp(recipe->access_key_id, "ASIA", 4) != 0;
+}
 
 static unsigned truths(const struct least_facts *facts)
 {
@@ -92,6 +112,7 @@ static unsigned truths(const struct least_facts *facts)
     bits |= facts->recipe->method == SECRET_ASSUME_ROLE ? ASSUME_ROLE : 0;
     bits |= facts->recipe->method == SECRET_IRSA ? IRSA : 0;
     bits |= facts->manager_arn[0] != '\0' ? MANAGER_KNOWN : 0;
+    bits |= has_own_key(facts->recipe) ? OWN_KEY : 0;
     return bits;
 }
 
@@ -131,6 +152,11 @@ static void escape(const char *text, bool as_pattern, char *ret, size_t size)
     ret[n] = '\0';
 }
 
+const char *least_key_owner(const struct least_facts *facts)
+{
+    return facts->recipe->method == SECRET_ASSUME_ROLE ? facts->base_arn : facts->manager_arn;
+}
+
 void least_resource_arn(const struct least_facts *facts, enum least_resource resource, size_t i,
                         const char *name, char ret[LEAST_ARN_SIZE])
 {
@@ -163,7 +189,13 @@ void least_resource_arn(const struct least_facts *facts, enum least_resource res
             snprintf(ret, LEAST_ARN_SIZE, "%srole/ROLE-NAME", head);
         return;
     case LEAST_MANAGER:
-        snprintf(ret, LEAST_ARN_SIZE, "%.2048s", facts->manager_arn);
+        escape(facts->manager_arn, name == NULL, ret, LEAST_ARN_SIZE);
+        return;
+    case LEAST_KEY_OWNER:
+        if (least_key_owner(facts)[0] != '\0')
+            escape(least_key_owner(facts), name == NULL, ret, LEAST_ARN_SIZE);
+        else /* assume-role: perhaps in another account than the role */
+            snprintf(ret, LEAST_ARN_SIZE, "arn:%.60s:iam::*:user/USER-NAME", facts->partition);
         return;
     case LEAST_ANYTHING:
     case LEAST_RESOURCES:

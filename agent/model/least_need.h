@@ -39,6 +39,7 @@ enum least_part {
     LEAST_OPTIONAL,      /* the same identity: what the agent can do without */
     LEAST_BASE,          /* the base credentials of assume-role */
     LEAST_BASE_OPTIONAL, /* the base credentials: what the agent can do without */
+    LEAST_ROTATE,        /* the user whose key the secret has: what rotate-root needs */
     LEAST_PARTS
 };
 
@@ -49,8 +50,9 @@ enum least_resource {
     LEAST_ANY_GROUP,
     LEAST_MFA, /* virtual MFA devices have no path of their user */
     LEAST_ROLE,
-    LEAST_MANAGER,  /* the management identity itself */
-    LEAST_ANYTHING, /* "*": the action knows no resources */
+    LEAST_MANAGER,   /* the management identity itself */
+    LEAST_KEY_OWNER, /* the user whose key the secret has */
+    LEAST_ANYTHING,  /* "*": the action knows no resources */
     LEAST_RESOURCES
 };
 
@@ -71,6 +73,8 @@ size_t least_needs(const struct least_facts *facts, enum least_part part,
                    struct least_need ret[LEAST_NEEDS_MAX]);
 /* How many ARNs a resource has (the groups; else 1). */
 size_t least_resource_count(const struct least_facts *facts, enum least_resource resource);
+/* The user whose key the secret has, if it has one of its own; "": not known yet. */
+const char *least_key_owner(const struct least_facts *facts);
 /* The i-th ARN as a policy has it; name NULL: a pattern. With a name: the ARN of one thing of that
  * name (users, groups, devices), unescaped, as it is asked about. */
 void least_resource_arn(const struct least_facts *facts, enum least_resource resource, size_t i,

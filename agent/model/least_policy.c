@@ -114,8 +114,8 @@ static bool is_first(const struct least_need *needs, size_t i)
 /* ---- documents ---- */
 
 /* Takes the reference of statements. */
-static int add_document(struct least_policy *policy, const char *title, const char *identity,
-                        bool optional, json_t *statements)
+static int add_document(struct least_policy *policy, enum least_holder holder, const char *title,
+                        const char *identity, bool optional, json_t *statements)
 {
     json_t *json JSON_CLEANUP =
         json_pack("{s:s,s:o}", "Version", "2012-10-17", "Statement", statements);
@@ -126,6 +126,7 @@ static int add_document(struct least_policy *policy, const char *title, const ch
     document->policy = json_dumps(json, JSON_COMPACT);
     if (document->policy == NULL)
         return KMS_ENOMEM;
+    document->holder = holder;
     document->title = title;
     document->optional = optional;
     snprintf(document->identity, sizeof(document->identity), "%s", identity);
@@ -133,11 +134,23 @@ static int add_document(struct least_policy *policy, const char *title, const ch
     return 0;
 }
 
+/* base: of the base credentials, where there are any; else of who manages users. */
+static const struct part {
+    enum least_part part;
+    const char *title;
+    bool base, optional;
+} parts[] = {
+    {LEAST_BASE, "assume the role", true, false},   {LEAST_MANAGE, "manage users", false, false},
+    {LEAST_OPTIONAL, "optional", false, true},      {LEAST_BASE_OPTIONAL, "optional", true, true},
+    {LEAST_ROTATE, LEAST_ROTATE_TITLE, true, true},
+};
+
 static int add_part(struct least_policy *policy, const struct least_facts *facts,
-                    enum least_part part, const char *title, const char *identity)
+                    const struct part *part, const char *role)
 {
     struct least_need needs[LEAST_NEEDS_MAX];
-    size_t count = least_needs(facts, part, needs);
+    size_t count = least_needs(facts, part->part, needs);
+    bool keyed = facts->recipe->method == SECRET_ACCESS_KEY;
     json_t *statements JSON_CLEANUP = NULL;
 
     if (count == 0)
@@ -148,9 +161,9 @@ static int add_part(struct least_policy *policy, const struct least_facts *facts
             json_array_append_new(statements, statement_json(facts, needs, count, i)) < 0)
             return KMS_ENOMEM;
     }
-    return add_document(policy, title, identity,
-                        part == LEAST_OPTIONAL || part == LEAST_BASE_OPTIONAL,
-                        json_incref(statements));
+    return add_document(policy, part->base || keyed ? LEAST_FOR_MANAGEMENT : LEAST_FOR_ROLE,
+                        part->title, part->base && !keyed ? "base credentials" : role,
+                        part->optional, json_incref(statements));
 }
 
 /* ---- trust policies ---- */
@@ -215,12 +228,20 @@ static int add_trust(struct least_policy *policy, const struct least_facts *fact
 {
     if (facts->recipe->method == SECRET_ACCESS_KEY)
         return 0;
-    return add_document(policy, "trust policy", identity, false,
+    return add_document(policy, LEAST_FOR_TRUST, "trust policy", identity, false,
                         facts->recipe->method == SECRET_IRSA ? web_identity_trust(facts)
                                                              : assume_role_trust(facts));
 }
 
 /* ---- notes ---- */
+
+static bool has_rotation(const struct least_policy *policy)
+{
+    for (size_t i = 0; i < policy->document_count; i++)
+        if (strcmp(policy->documents[i].title, LEAST_ROTATE_TITLE) == 0)
+            return true;
+    return false;
+}
 
 static int note_unknowns(struct least_policy *policy, const struct least_facts *facts)
 {
@@ -238,6 +259,9 @@ static int note_unknowns(struct least_policy *policy, const struct least_facts *
     if (rc == 0 && method == SECRET_IRSA && (facts->issuer == NULL || facts->issuer[0] == '\0'))
         rc = note(policy, "the web identity token could not be read: replace OIDC-PROVIDER, "
                           "NAMESPACE and SERVICE-ACCOUNT in the trust policy");
+    if (rc == 0 && has_rotation(policy) && least_key_owner(facts)[0] == '\0')
+        rc = note(policy, "whose access key it is is not known yet: USER-NAME stands for that user "
+                          "in what rotate-root needs");
     return rc;
 }
 
@@ -311,15 +335,9 @@ int least_policy_make(const struct least_facts *facts, struct least_policy *ret)
 
     *ret = (struct least_policy){0};
     role_identity(facts, identity, sizeof(identity));
-    rc = add_part(ret, facts, LEAST_BASE, "assume the role", "base credentials");
-    if (rc == 0)
-        rc = add_trust(ret, facts, identity);
-    if (rc == 0)
-        rc = add_part(ret, facts, LEAST_MANAGE, "manage users", identity);
-    if (rc == 0)
-        rc = add_part(ret, facts, LEAST_OPTIONAL, "optional", identity);
-    if (rc == 0)
-        rc = add_part(ret, facts, LEAST_BASE_OPTIONAL, "optional", "base credentials");
+    rc = add_trust(ret, facts, identity);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && rc == 0; i++)
+        rc = add_part(ret, facts, &parts[i], identity);
     if (rc == 0)
         rc = note_unknowns(ret, facts);
     if (rc == 0)
@@ -327,7 +345,7 @@ int least_policy_make(const struct least_facts *facts, struct least_policy *ret)
     if (rc == 0)
         rc = note_sessions(ret, facts);
     for (size_t i = 0; i < ret->document_count && rc == 0; i++)
-        rc = note_size(ret, facts, &ret->documents[i]);
+        rc = ret->documents[i].optional ? 0 : note_size(ret, facts, &ret->documents[i]);
     return rc;
 }
 

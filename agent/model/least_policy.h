@@ -8,16 +8,25 @@
 
 #define LEAST_DOCUMENTS_MAX 6
 #define LEAST_NOTES_MAX 12
+#define LEAST_ROTATE_TITLE "rotate-root"
 #define LEAST_USER_QUOTA 2048    /* non-whitespace characters of all inline policies of a user */
 #define LEAST_ROLE_QUOTA 10240   /* of a role */
 #define LEAST_MANAGED_QUOTA 6144 /* of a managed policy */
 
+/* Who a document is for. */
+enum least_holder {
+    LEAST_FOR_MANAGEMENT, /* the user or role whose credentials the agent has */
+    LEAST_FOR_ROLE,       /* assume-role, irsa: the role */
+    LEAST_FOR_TRUST,      /* the role's trust policy */
+};
+
 struct least_document {
+    enum least_holder holder;
     const char *title;
     char identity[AWS_ARN_MAX +
                   40]; /* whose it is: "the management user", "the role ARN", "base credentials" */
     char *policy;      /* compact JSON */
-    bool optional;
+    bool optional;     /* the agent can do without */
 };
 
 struct least_policy {

@@ -53,9 +53,19 @@ struct doctor_secret {
 int doctor_secret_run(struct doctor_secret *doctor, struct lease_worker *worker, struct job *job);
 void doctor_secret_done(struct doctor_secret *doctor);
 
+/* A part of the permissions, and how doctor tells of it. */
+struct doctor_part {
+    enum least_part part;
+    const char *what;           /* of the lines */
+    enum doctor_level missing;  /* of the line for a permission that is not there */
+    const char *needed_by;      /* what of the agent goes without it, with its blanks; "" */
+    const char *policy_options; /* of kmsctl policy, to have it printed, with its blank; "" */
+};
+
 /* One simulated call in doctor_simulate.c: the need-th group of permissions. 0 with more to do,
  * 1 when there is none left, or an error; lines are said as they are found. */
-int doctor_simulate(struct doctor_secret *doctor, enum least_part part, struct aws_access *access,
-                    const char *principal, struct err *err) KMS_MUST_CHECK;
+int doctor_simulate(struct doctor_secret *doctor, const struct doctor_part *part,
+                    struct aws_access *access, const char *principal,
+                    struct err *err) KMS_MUST_CHECK;
 
 #endif

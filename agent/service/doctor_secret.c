@@ -3,6 +3,7 @@
 #include "aws/iam_doctor.h"
 #include "aws/sts.h"
 #include "common/timefmt.h"
+#include "lease/root_keys.h"
 #include "model/ttl.h"
 #include "service/doctor.h"
 
@@ -50,42 +51,49 @@ static int check_identity(struct doctor_secret *doctor, struct lease_worker *wor
 
 /* ---- permissions ---- */
 
-static void cannot_tell(struct doctor_secret *doctor, const char *what, const char *why)
+static const struct doctor_part needed = {LEAST_MANAGE, "permission", DOCTOR_FAIL, "", ""},
+                                optional = {LEAST_OPTIONAL, "optional", DOCTOR_INFO, "", " --all"},
+                                of_base = {LEAST_BASE, "permission", DOCTOR_FAIL, "", ""},
+                                rotation = {LEAST_ROTATE, "rotate-root", DOCTOR_INFO,
+                                            ": `kmsctl rotate-root` needs it", " --rotate-root"};
+
+static void cannot_tell(struct doctor_secret *doctor, const struct doctor_part *part,
+                        const char *why)
 {
-    doctor_say(doctor->lines, DOCTOR_INFO, what, doctor->secret->name,
-               "it cannot be told beforehand (%s); `kmsctl policy %s` prints what is needed", why,
-               doctor->secret->name);
+    doctor_say(doctor->lines, DOCTOR_INFO, part->what, doctor->secret->name,
+               "it cannot be told beforehand (%s); `kmsctl policy %s%s` prints what is needed", why,
+               doctor->secret->name, part->policy_options);
 }
 
 /* A simulation ended: by an error, or with everything asked. */
-static void say_permissions(struct doctor_secret *doctor, const char *what, int rc,
+static void say_permissions(struct doctor_secret *doctor, const struct doctor_part *part, int rc,
                             const struct err *err)
 {
     if (rc == KMS_EAWSDENIED)
-        cannot_tell(doctor, what, "iam:SimulatePrincipalPolicy is not allowed");
+        cannot_tell(doctor, part, "iam:SimulatePrincipalPolicy is not allowed");
     else if (rc < 0)
-        say_error(doctor, DOCTOR_WARN, what, "it cannot be told: ", err);
+        say_error(doctor, DOCTOR_WARN, part->what, "it cannot be told: ", err);
     else if (doctor->denied == 0)
-        doctor_say(doctor->lines, DOCTOR_OK, what, doctor->secret->name,
+        doctor_say(doctor->lines, DOCTOR_OK, part->what, doctor->secret->name,
                    "all %zu are there, IAM's simulation says", doctor->allowed);
 }
 
 /* Answers KMS_EAGAIN after a call that went well: there is more to ask, and it takes its turn.
  * KMS_EREFUSED: it cannot be told, which was said. */
-static int check_part(struct doctor_secret *doctor, enum least_part part, const char *what,
+static int check_part(struct doctor_secret *doctor, const struct doctor_part *part,
                       struct aws_access *access, const char *principal)
 {
     struct err err = {0};
     int rc;
 
     if (principal[0] == '\0' || doctor->known.account[0] == '\0' || doctor->known.role_guessed) {
-        cannot_tell(doctor, what, "whose policies to ask about is not known");
+        cannot_tell(doctor, part, "whose policies to ask about is not known");
         return KMS_EREFUSED;
     }
     rc = doctor_simulate(doctor, part, access, principal, &err);
     if (rc == 0)
         return KMS_EAGAIN;
-    say_permissions(doctor, what, rc, &err);
+    say_permissions(doctor, part, rc, &err);
     return rc < 0 ? KMS_EREFUSED : 0;
 }
 
@@ -97,8 +105,7 @@ static int check_needed(struct doctor_secret *doctor, struct lease_worker *worke
     (void)job;
     if (doctor->secret->recipe.type != CREDENTIAL_IAM_USER)
         return 0;
-    rc =
-        check_part(doctor, LEAST_MANAGE, "permission", &doctor->manager, doctor->known.manager_arn);
+    rc = check_part(doctor, &needed, &doctor->manager, doctor->known.manager_arn);
     if (rc == KMS_EREFUSED)
         doctor->step++; /* the optional ones cannot be told either */
     return rc;
@@ -111,8 +118,7 @@ static int check_optional(struct doctor_secret *doctor, struct lease_worker *wor
     (void)job;
     if (doctor->secret->recipe.type != CREDENTIAL_IAM_USER)
         return 0;
-    return check_part(doctor, LEAST_OPTIONAL, "optional", &doctor->manager,
-                      doctor->known.manager_arn);
+    return check_part(doctor, &optional, &doctor->manager, doctor->known.manager_arn);
 }
 
 static bool has_base(const struct doctor_secret *doctor)
@@ -136,7 +142,28 @@ static int check_session_tags(struct doctor_secret *doctor, struct lease_worker 
     if (!has_base(doctor) || doctor->secret->recipe.type != CREDENTIAL_SESSION ||
         doctor->secret->session_tag_count == 0 || open_base(doctor, worker, job, &err) != 0)
         return 0;
-    return check_part(doctor, LEAST_BASE, "permission", &doctor->base, doctor->known.base_arn);
+    return check_part(doctor, &of_base, &doctor->base, doctor->known.base_arn);
+}
+
+/* What only rotate-root needs: a note, whatever comes out. */
+static int check_rotation(struct doctor_secret *doctor, struct lease_worker *worker,
+                          struct job *job)
+{
+    const struct least_facts *facts = &doctor->known.facts;
+    struct aws_access *access = has_base(doctor) ? &doctor->base : &doctor->manager;
+    struct least_need needs[LEAST_NEEDS_MAX];
+    struct err err = {0};
+
+    if (least_needs(facts, LEAST_ROTATE, needs) == 0)
+        return 0;
+    if (root_key_check_seal(doctor->env, &err) != 0) {
+        say_error(doctor, DOCTOR_INFO, rotation.what,
+                  "`kmsctl rotate-root` is not possible: ", &err);
+        return 0;
+    }
+    if (has_base(doctor) && open_base(doctor, worker, job, &err) != 0)
+        return 0;
+    return check_part(doctor, &rotation, access, least_key_owner(facts));
 }
 
 /* ---- how long ---- */
@@ -220,7 +247,7 @@ static int check_ttl(struct doctor_secret *doctor, struct lease_worker *worker, 
  * time, for which the budget was asked. */
 static int (*const checks[])(struct doctor_secret *doctor, struct lease_worker *worker,
                              struct job *job) = {
-    check_identity, check_needed, check_optional, check_session_tags, check_ttl,
+    check_identity, check_needed, check_optional, check_session_tags, check_rotation, check_ttl,
 };
 #define CHECKS (sizeof(checks) / sizeof(checks[0]))
 

@@ -71,8 +71,8 @@ static void ask_condition(struct question *question, const struct least_facts *f
         *context = (struct iam_context){"iam:PolicyARN", facts->policy_arns[item]};
 }
 
-static void judge(struct doctor_secret *doctor, bool optional, const struct question *question,
-                  const struct iam_decision *decision)
+static void judge(struct doctor_secret *doctor, const struct doctor_part *part,
+                  const struct question *question, const struct iam_decision *decision)
 {
     const struct iam_context *context = &question->simulation.context;
     const char *secret = doctor->secret->name;
@@ -82,16 +82,15 @@ static void judge(struct doctor_secret *doctor, bool optional, const struct ques
         return;
     }
     doctor->denied++;
-    doctor_say(doctor->lines, optional ? DOCTOR_INFO : DOCTOR_FAIL,
-               optional ? "optional" : "permission", secret, "%s on %s%s%s%s%s is %s",
+    doctor_say(doctor->lines, part->missing, part->what, secret, "%s on %s%s%s%s%s is %s%s",
                decision->action, decision->resource, context->key != NULL ? " with " : "",
                context->key != NULL ? context->key : "", context->key != NULL ? " = " : "",
                context->key != NULL ? context->value : "",
-               decision->explicit_deny ? "denied by a policy" : "not allowed");
+               decision->explicit_deny ? "denied by a policy" : "not allowed", part->needed_by);
 }
 
-static int ask(struct doctor_secret *doctor, bool optional, const struct question *question,
-               const struct aws_target *target, struct err *err)
+static int ask(struct doctor_secret *doctor, const struct doctor_part *part,
+               const struct question *question, const struct aws_target *target, struct err *err)
 {
     static _Thread_local struct iam_decision decisions[IAM_SIMULATE_MAX];
     struct aws_result result;
@@ -100,18 +99,17 @@ static int ask(struct doctor_secret *doctor, bool optional, const struct questio
                                            &result, err);
 
     for (size_t i = 0; i < count && rc == 0; i++)
-        judge(doctor, optional, question, &decisions[i]);
+        judge(doctor, part, question, &decisions[i]);
     return rc;
 }
 
-int doctor_simulate(struct doctor_secret *doctor, enum least_part part, struct aws_access *access,
-                    const char *principal, struct err *err)
+int doctor_simulate(struct doctor_secret *doctor, const struct doctor_part *part,
+                    struct aws_access *access, const char *principal, struct err *err)
 {
     static _Thread_local struct question question;
     const struct least_facts *facts = &doctor->known.facts;
-    bool optional = part == LEAST_OPTIONAL || part == LEAST_BASE_OPTIONAL;
     struct least_need needs[LEAST_NEEDS_MAX];
-    size_t count = least_needs(facts, part, needs);
+    size_t count = least_needs(facts, part->part, needs);
     size_t first = next_first(needs, count, doctor->need);
     size_t items;
     int rc;
@@ -123,7 +121,7 @@ int doctor_simulate(struct doctor_secret *doctor, enum least_part part, struct a
     ask_actions(&question, needs, count, first);
     ask_resources(&question, facts, needs[first].resource);
     ask_condition(&question, facts, needs[first].condition, doctor->item);
-    rc = ask(doctor, optional, &question, &access->target, err);
+    rc = ask(doctor, part, &question, &access->target, err);
     if (rc != 0)
         return rc;
     items = needs[first].condition == LEAST_WITH_POLICIES ? facts->policy_arn_count : 1;

@@ -11,6 +11,9 @@
 #define ASK_MS                                                                                     \
     8000 /* for finding out whose the credentials are: the answer goes without, if need be */
 
+static const char *const holders[] = {
+    [LEAST_FOR_MANAGEMENT] = "management", [LEAST_FOR_ROLE] = "role", [LEAST_FOR_TRUST] = "trust"};
+
 static void put_policy(struct wire_writer *writer, const char *secret,
                        const struct least_policy *policy)
 {
@@ -23,6 +26,7 @@ static void put_policy(struct wire_writer *writer, const char *secret,
         wire_open_map(writer, NULL);
         wire_put_str(writer, "title", document->title);
         wire_put_str(writer, "identity", document->identity);
+        wire_put_str(writer, "for", holders[document->holder]);
         wire_put_bool(writer, "optional", document->optional);
         wire_put_str(writer, "policy", document->policy);
         wire_close(writer);

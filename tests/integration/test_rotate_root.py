@@ -11,6 +11,7 @@ import pytest
 from aws_client import client, identity
 from cli import kmsctl, kmsctl_json
 from rpc import Closed, RpcError
+from test_least_policy import denials, without
 
 SEAL_KEY = "0123456789abcdef0123456789abcdef"
 USER = "rotated"
@@ -481,6 +482,70 @@ def test_kmsctl(rotating, owner):
     second = kmsctl(agent, "rotate-root", "app")
     assert second.returncode == 0 and first["access_key_id"] in second.stdout, second.stderr
     assert kmsctl(agent, "rotate-root").returncode == 2
+
+
+def least(agent, secret="session"):
+    """What is printed for rotating the key of a secret that needs nothing else."""
+    result = kmsctl(agent, "policy", secret, "--rotate-root")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("secret", ["app", "session"])
+def test_printed_policy_is_enough(secret, rotating, cloud):
+    agent = start(rotating)
+    cloud.policy(least(agent, secret), user=USER)
+    mark = cloud.mark()
+    new = agent.call("secret.rotate_root", secret=secret)["access_key_id"]
+    assert keys_of(cloud) == [new] and denials(cloud, mark) == []
+
+
+@pytest.mark.parametrize("action", ["iam:GetUser", "iam:ListAccessKeys", "iam:CreateAccessKey", "iam:DeleteAccessKey"])
+def test_missing_action_is_named(action, rotating, cloud):
+    agent = start(rotating)
+    document = least(agent)
+    assert [statement["Action"] for statement in document["Statement"]] == [
+        ["iam:GetUser", "iam:ListAccessKeys", "iam:CreateAccessKey", "iam:DeleteAccessKey"]]
+    assert document["Statement"][0]["Resource"] == cloud.arn(f"user/{USER}")
+    cloud.policy(without(document, action), user=USER)
+    with pytest.raises(RpcError) as caught:
+        agent.call("secret.rotate_root", secret="session")
+    assert action in caught.value.message
+    check_keys(agent)
+    cloud.policy(ALL, user=USER)
+
+
+def doctor_lines(agent, secret):
+    """doctor's (level, text) about rotate-root."""
+    return [(line["level"], line["text"]) for line in kmsctl_json(agent, "doctor", secret)["lines"]
+            if line["what"] == "rotate-root"]
+
+
+@pytest.mark.parametrize("secret", ["app", "session"])
+def test_doctor_notes_what_is_missing(secret, rotating, cloud):
+    """It is no failure: everything but rotate-root works."""
+    agent = start(rotating)
+    assert doctor_lines(agent, secret) == [("ok", "all 4 are there, IAM's simulation says")]
+    rights = least(agent, secret), {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": "*"}]}
+    cloud.policy(*(without(document, "iam:CreateAccessKey") for document in rights), user=USER)
+    if secret == "app":  # that action is needed for leases as well, elsewhere
+        manage = least(agent, "app")
+        manage["Statement"][-1] = {**manage["Statement"][-1], "Action": ["iam:GetUser", "iam:ListAccessKeys"]}
+        cloud.policy(manage, rights[1], user=USER)
+    missing = [text for level, text in doctor_lines(agent, secret) if level == "info"]
+    assert any(text == f"iam:CreateAccessKey on {cloud.arn('user/' + USER)} is not allowed: `kmsctl rotate-root` needs it"
+               for text in missing), missing
+    cloud.policy(least(agent, secret), user=USER)
+    [(level, text)] = doctor_lines(agent, secret)
+    assert level == "info" and f"kmsctl policy {secret} --rotate-root" in text
+
+
+def test_doctor_tells_that_there_is_no_seal_key(rotating):
+    rotating.remove_credential("kms-seal-key")
+    agent = start(rotating)
+    [(level, text)] = doctor_lines(agent, "session")
+    assert level == "info" and "kms-seal-key" in text
 
 
 def test_sealed_record(rotating, cloud):

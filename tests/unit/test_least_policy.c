@@ -338,6 +338,83 @@ static void test_irsa_unknown_token(void **state)
     assert_non_null(strstr(policy.documents[0].policy, "OIDC-PROVIDER:sub"));
 }
 
+static void assert_rotation(const char *identity, const char *user)
+{
+    static const char *const actions[] = {"iam:GetUser", "iam:ListAccessKeys",
+                                          "iam:CreateAccessKey", "iam:DeleteAccessKey"};
+    json_t *json = document(LEAST_ROTATE_TITLE, identity);
+
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+        assert_statement(json, actions[i], user);
+    assert_int_equal(json_array_size(json_object_get(json, "Statement")), 1);
+    json_decref(json);
+}
+
+/* A key of the secret's own can be replaced: by the user whose it is, on itself. */
+static void test_rotate_root(void **state)
+{
+    (void)state;
+    recipe.type = CREDENTIAL_SESSION;
+    strcpy(recipe.access_key_id, "credential:id");
+    facts.manager_arn = "arn:aws:iam::" ACCOUNT ":user/a*b/bob";
+    make();
+    assert_int_equal(policy.document_count, 1);
+    assert_true(policy.documents[0].optional);
+    assert_int_equal(policy.documents[0].holder, LEAST_FOR_MANAGEMENT);
+    assert_rotation("the management user", "arn:aws:iam::" ACCOUNT ":user/a${*}b/bob");
+}
+
+static void test_rotate_root_of_base(void **state)
+{
+    (void)state;
+    with_role(SECRET_ASSUME_ROLE, CREDENTIAL_IAM_USER);
+    strcpy(recipe.access_key_id, "AKIAIOSFODNN7EXAMPLE");
+    make();
+    assert_rotation("base credentials", "arn:aws:iam::*:user/USER-NAME");
+    assert_true(has_note("USER-NAME"));
+    least_policy_done(&policy);
+    facts.base_arn = "arn:aws:iam::210987654321:user/base";
+    make();
+    assert_rotation("base credentials", facts.base_arn);
+    assert_false(has_note("USER-NAME"));
+}
+
+/* No key of its own, or one that ends by itself. */
+static void test_no_rotation(void **state)
+{
+    (void)state;
+    strcpy(recipe.access_key_id, "ASIAIOSFODNN7EXAMPLE");
+    make();
+    assert_null(document(LEAST_ROTATE_TITLE, "the management user"));
+    least_policy_done(&policy);
+    recipe.access_key_id[0] = '\0';
+    with_role(SECRET_ASSUME_ROLE, CREDENTIAL_IAM_USER);
+    make();
+    assert_null(document(LEAST_ROTATE_TITLE, "base credentials"));
+    assert_false(has_note("USER-NAME"));
+}
+
+static void test_holders(void **state)
+{
+    static const struct {
+        const char *title;
+        enum least_holder holder;
+    } of_role[] = {{"trust policy", LEAST_FOR_TRUST},
+                   {"assume the role", LEAST_FOR_MANAGEMENT},
+                   {"manage users", LEAST_FOR_ROLE}};
+
+    (void)state;
+    make();
+    assert_int_equal(policy.documents[0].holder, LEAST_FOR_MANAGEMENT);
+    least_policy_done(&policy);
+    with_role(SECRET_ASSUME_ROLE, CREDENTIAL_IAM_USER);
+    make();
+    for (size_t i = 0; i < sizeof(of_role) / sizeof(of_role[0]); i++) {
+        assert_string_equal(policy.documents[i].title, of_role[i].title);
+        assert_int_equal(policy.documents[i].holder, of_role[i].holder);
+    }
+}
+
 static void test_size_note(void **state)
 {
     static char names[10][129];
@@ -377,12 +454,22 @@ static void test_principal_arn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_user_plain),         TEST(test_user_with_everything),
-        TEST(test_optional),           TEST(test_unknown_account),
-        TEST(test_path_escaped),       TEST(test_root_path),
-        TEST(test_session_token),      TEST(test_assume_role_session),
-        TEST(test_assume_role_user),   TEST(test_irsa),
-        TEST(test_irsa_unknown_token), TEST(test_size_note),
+        TEST(test_user_plain),
+        TEST(test_user_with_everything),
+        TEST(test_optional),
+        TEST(test_unknown_account),
+        TEST(test_path_escaped),
+        TEST(test_root_path),
+        TEST(test_session_token),
+        TEST(test_assume_role_session),
+        TEST(test_assume_role_user),
+        TEST(test_irsa),
+        TEST(test_irsa_unknown_token),
+        TEST(test_rotate_root),
+        TEST(test_rotate_root_of_base),
+        TEST(test_no_rotation),
+        TEST(test_holders),
+        TEST(test_size_note),
         TEST(test_principal_arn),
     };
 
