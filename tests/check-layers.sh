@@ -17,7 +17,7 @@ report() {
     findings=$((findings + 1))
 }
 
-mapfile -t sources < <(find common agent client tests/unit tests/fuzz -name '*.[ch]' 2>/dev/null | sort)
+mapfile -t sources < <(find common agent client tests/unit tests/fuzz tests/bench -name '*.[ch]' 2>/dev/null | sort)
 [ $# -eq 0 ] || sources=("$@")
 mapfile -t defs < <(find common agent client -name '*.def' | sort)
 
