@@ -22,6 +22,9 @@ static const struct field status_fields[] = {
     {"store used", "used_bytes", FIELD_BYTES}, /* these three lie in "store" */
     {"store free", "free_bytes", FIELD_BYTES},
     {"may issue", "issuing_allowed", FIELD_TEXT},
+    {"unrecorded", "unrecorded", FIELD_TEXT},
+    {"pinned by pid", "reader_pid", FIELD_TEXT},
+    {"pinned since", "reader_behind", FIELD_TEXT}, /* commits */
     {NULL, NULL, FIELD_TEXT},
 };
 static const struct field management_fields[] = {

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/thread_role.h"
 #include "common/log.h"
+#include "lease/held.h"
 #include "lease/lease_txn.h"
 
 #define RENEW_AHEAD_MS 30000
@@ -174,9 +175,14 @@ static int apply_claim(struct store_txn *txn, void *arg, struct err *err)
     int rc;
 
     ASSERT_ON_STORE();
-    claim->count = 0;
     claim->more = false;
     claim->next_ms = 0;
+    claim->written_count = 0;
+    if (claim->unrecorded)
+        return held_claim(claim, err);
+    claim->count = 0;
+    if (store_held_count(claim->env->store) > 0)
+        return held_apply(txn, claim, err);
     if (claim->recover)
         return apply_recover(txn, claim, err);
     if (claim->revive)

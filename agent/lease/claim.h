@@ -35,8 +35,12 @@ struct claim {
     size_t max; /* ≤ CLAIM_MAX */
     struct claim_row rows[CLAIM_MAX];
     size_t count;
-    int64_t next_ms; /* time of the next row, 0 = none */
-    bool more;       /* there are more rows due now */
+    int64_t next_ms;                          /* time of the next row, 0 = none */
+    bool more;                                /* there are more rows due now */
+    /* The store has no room: nothing is written, what is due is begun in memory (held.h). */
+    bool unrecorded;
+    struct store_held_key written[CLAIM_MAX]; /* of held revocations; for held_written() */
+    size_t written_count;
 };
 
 /* Submits claim (op.done must be set by the caller; it runs on the writer thread). Any thread;

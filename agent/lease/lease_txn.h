@@ -46,11 +46,16 @@ int lease_txn_begin_revoke(struct lease_env *env, const struct revoke_begin *beg
 int lease_txn_apply_revoke(struct store_txn *txn, const struct revoke_begin *begin, int64_t now_ms,
                            struct lease *lease, struct err *err) KMS_MUST_CHECK;
 
+/* The transition alone, on a record in memory. *ret_again: it was being revoked already. 0 (also
+ * when it is REVOKED already: nothing changes), KMS_EREFUSED. */
+int lease_begin_revoking(struct lease *lease, const struct revoke_begin *begin, int64_t now_ms,
+                         bool *ret_again, struct err *err) KMS_MUST_CHECK;
+
 /* Progress of a revocation: stage, next due time, errors, stuck. Only on a lease that is REVOKING.
- */
+ * A store without room holds it in memory (held.h): that is no failure. */
 int lease_txn_progress(struct lease_env *env, const struct lease *lease,
                        struct err *err) KMS_MUST_CHECK;
-/* AWS confirmed: REVOKED. */
+/* AWS confirmed: REVOKED; held in memory while the store has no room. */
 int lease_txn_gone(struct lease_env *env, struct lease *lease, struct err *err) KMS_MUST_CHECK;
 
 /* ACTIVE moves its end (and for sessions its key); KMS_EENDED when it is not ACTIVE any more. */

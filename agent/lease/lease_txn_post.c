@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "common/log.h"
+#include "lease/held.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,10 @@ static void posted_done(struct store_op *op)
 {
     struct posted *posted = op->arg;
 
+    struct lease lease;
+
+    if (op->rc == KMS_ESTOREFULL && posted->begin.reason != REVOKE_NONE)
+        op->rc = held_begin(posted->env, &posted->begin, &lease, &op->err);
     /* A lost note costs nothing that recovery does not make good; still it must not be silent. */
     if (op->rc != 0 && op->rc != KMS_ENOLEASE && op->rc != KMS_EREFUSED)
         log_warning("lease store: %s", op->err.message);

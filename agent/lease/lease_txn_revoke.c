@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "lease/held.h"
 #include "lease/lease_txn_private.h"
 
 #include <string.h>
@@ -14,20 +15,18 @@ struct txn_arg {
     const struct revoke_begin *begin;
 };
 
-int lease_txn_apply_revoke(struct store_txn *txn, const struct revoke_begin *begin, int64_t now_ms,
-                           struct lease *lease, struct err *err)
+int lease_begin_revoking(struct lease *lease, const struct revoke_begin *begin, int64_t now_ms,
+                         bool *ret_again, struct err *err)
 {
-    int next, rc = store_get(txn, &begin->id, lease, err);
-    bool session, again;
+    bool session = lease->recipe.type == CREDENTIAL_SESSION;
+    bool again = lease->state == LEASE_REVOKING;
+    int next;
 
-    if (rc != 0)
-        return rc;
+    *ret_again = again;
     if (lease->state == LEASE_REVOKED && begin->reason != REVOKE_NONE)
         return 0;
-    again = lease->state == LEASE_REVOKING;
     if (begin->reason == REVOKE_NONE && !again)
         return err_set(err, KMS_EREFUSED, "the lease is not being revoked");
-    session = lease->recipe.type == CREDENTIAL_SESSION;
     next = lease_next(lease->state, session ? LEASE_EVENT_GONE : LEASE_EVENT_REVOKE);
     if (next < 0)
         return err_set(err, KMS_EREFUSED, "the lease is %s", lease_state_name(lease->state));
@@ -42,10 +41,24 @@ int lease_txn_apply_revoke(struct store_txn *txn, const struct revoke_begin *beg
     }
     if (session)
         lease->revoked_ms = now_ms;
+    return 0;
+}
+
+int lease_txn_apply_revoke(struct store_txn *txn, const struct revoke_begin *begin, int64_t now_ms,
+                           struct lease *lease, struct err *err)
+{
+    int rc = store_get(txn, &begin->id, lease, err);
+    bool over = rc == 0 && lease->state == LEASE_REVOKED, again;
+
+    if (rc == 0)
+        rc = lease_begin_revoking(lease, begin, now_ms, &again, err);
+    if (rc != 0 || over)
+        return rc;
     if (again)
         return store_put(txn, lease, err);
-    return txn_put_and_audit(txn, lease, session ? AUDIT_REVOKED : AUDIT_REVOKING, begin->actor,
-                             NULL, err);
+    return txn_put_and_audit(txn, lease,
+                             lease->state == LEASE_REVOKED ? AUDIT_REVOKED : AUDIT_REVOKING,
+                             begin->actor, NULL, err);
 }
 
 static int apply_begin_revoke(struct store_txn *txn, void *arg, struct err *err)
@@ -59,8 +72,11 @@ int lease_txn_begin_revoke(struct lease_env *env, const struct revoke_begin *beg
                            struct lease *ret, struct err *err)
 {
     struct txn_arg arg = {.begin = begin, .out = ret};
+    int rc = held_write(env, &begin->id, err);
 
-    return store_run(env->store, apply_begin_revoke, &arg, true, err);
+    if (rc == 0)
+        rc = store_run(env->store, apply_begin_revoke, &arg, true, err);
+    return rc == KMS_ESTOREFULL ? held_begin(env, begin, ret, err) : rc;
 }
 
 static int apply_progress(struct store_txn *txn, void *arg, struct err *err)
@@ -95,10 +111,25 @@ static int apply_progress(struct store_txn *txn, void *arg, struct err *err)
 int lease_txn_progress(struct lease_env *env, const struct lease *lease, struct err *err)
 {
     struct txn_arg arg = {.in = lease};
-    int rc = store_run(env->store, apply_progress, &arg, true, err);
+    struct store_held held;
+    int rc;
 
+    if (store_held_get(env->store, &lease->id, &held))
+        return held_keep(env, lease, held.recorded, err);
+    rc = store_run(env->store, apply_progress, &arg, true, err);
+    if (rc == KMS_ESTOREFULL)
+        return held_keep(env, lease, true, err);
     env->due_changed(env->due_changed_arg);
     return rc;
+}
+
+static void become_gone(struct lease *lease, enum lease_state state)
+{
+    lease->state = state;
+    lease->revoked_ms = clock_aws_ms();
+    lease->stuck = false;
+    lease->user_gone = true;
+    lease->retry_ms = 0;
 }
 
 static int apply_gone(struct store_txn *txn, void *arg, struct err *err)
@@ -112,11 +143,7 @@ static int apply_gone(struct store_txn *txn, void *arg, struct err *err)
     next = lease_next(lease.state, LEASE_EVENT_GONE);
     if (next < 0)
         return 0;
-    lease.state = (enum lease_state)next;
-    lease.revoked_ms = clock_aws_ms();
-    lease.stuck = false;
-    lease.user_gone = true;
-    lease.retry_ms = 0;
+    become_gone(&lease, (enum lease_state)next);
     *a->out = lease;
     return txn_put_and_audit(txn, &lease, AUDIT_REVOKED, NULL, NULL, err);
 }
@@ -127,6 +154,10 @@ int lease_txn_gone(struct lease_env *env, struct lease *lease, struct err *err)
     struct txn_arg arg = {.in = lease, .out = &stored};
     int rc = store_run(env->store, apply_gone, &arg, true, err);
 
+    if (rc == KMS_ESTOREFULL) {
+        become_gone(&stored, LEASE_REVOKED);
+        rc = held_keep(env, &stored, true, err);
+    }
     if (rc == 0) {
         metrics_count(METRIC_REVOCATIONS, lease->secret, revoke_reason_name(lease->reason));
         *lease = stored;

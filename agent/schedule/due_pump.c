@@ -5,6 +5,7 @@
 #include "base/message_ids.h"
 #include "base/thread_role.h"
 #include "common/log.h"
+#include "lease/held.h"
 #include "schedule/clock_watch.h"
 
 #include <pthread.h>
@@ -38,6 +39,9 @@ struct due_pump {
     bool revive;           /* AWS time went back, or the last process may have had a wrong one */
     int64_t apart_ms;      /* AWS time minus boot clock at the last look */
     bool failing;          /* the last claim failed; logged once */
+    bool full;             /* … for want of room in the store */
+    bool unrecorded;       /* the next claim writes nothing */
+    size_t max;            /* rows of a claim: fewer may fit */
     int64_t hold_until_ms; /* boot clock */
     int64_t next_ms;       /* AWS time of the oldest row left in the index, 0 = none */
     int64_t offset_ms;     /* AWS's clock as of the last look */
@@ -96,7 +100,8 @@ void due_pump_look(struct due_pump *pump)
     claim->recover = pump->recover;
     /* Every other claim, so that what is due does not wait for a long index. */
     claim->revive = !pump->recover && pump->revive && !claim->revive;
-    claim->max = CLAIM_MAX;
+    claim->unrecorded = pump->unrecorded;
+    claim->max = pump->max;
     claim->count = 0;
     pump->options.hooks->claim(claim);
 }
@@ -119,8 +124,35 @@ static void pump_plan(struct due_pump *pump, const struct claim *claim)
     pump_look_in(pump, left_ms);
 }
 
+/* No room to write, so what is due is done without; each look tries to write first. */
+static void pump_store_full(struct due_pump *pump, const struct claim *claim)
+{
+    if (!pump->full)
+        log_error("%s: revocations go on without a record, nothing is issued%s%s",
+                  claim->op.err.message, claim->op.err.hint[0] != '\0' ? "; " : "",
+                  claim->op.err.hint);
+    pump->full = pump->unrecorded = true;
+    pump->max = pump->max > 1 ? pump->max / 2 : 1;
+    due_pump_look(pump);
+}
+
+static void pump_took_unrecorded(struct due_pump *pump, const struct claim *claim)
+{
+    pump->unrecorded = false;
+    if (claim->op.rc == 0)
+        row_jobs_add(pump->options.jobs, claim->rows, claim->count);
+    clock_watch_set(pump->watch, claim->op.rc == 0 ? claim->next_ms : 0);
+    pump_look_in(pump, FAILED_GAP_MS);
+    if (claim->op.rc == 0 && claim->more)
+        due_pump_look(pump);
+}
+
 static void pump_claim_failed(struct due_pump *pump, const struct claim *claim)
 {
+    if (claim->op.rc == KMS_ESTOREFULL) {
+        pump_store_full(pump, claim);
+        return;
+    }
     if (!pump->failing)
         log_error("due leases cannot be read, trying again each second: %s", claim->op.err.message);
     pump->failing = true;
@@ -129,16 +161,24 @@ static void pump_claim_failed(struct due_pump *pump, const struct claim *claim)
 
 static void pump_claimed(struct due_pump *pump)
 {
-    const struct claim *claim = &pump->flight->claim;
+    struct claim *claim = &pump->flight->claim;
 
     pump->in_flight = false;
     if (!pump->running)
         return;
+    if (claim->unrecorded) {
+        pump_took_unrecorded(pump, claim);
+        return;
+    }
     if (claim->op.rc != 0) {
         pump_claim_failed(pump, claim);
         return;
     }
-    pump->failing = false;
+    if (pump->full)
+        log_event(LOG_LEVEL_NOTICE, NULL, NULL, 0, "the lease store has room again");
+    pump->failing = pump->full = false;
+    pump->max = pump->max < CLAIM_MAX / 2 ? 2 * pump->max : CLAIM_MAX;
+    held_written(claim);
     pump->next_ms = claim->next_ms;
     row_jobs_add(pump->options.jobs, claim->rows, claim->count);
     if (claim->recover && !claim->more) {
@@ -260,6 +300,7 @@ int due_pump_new(const struct due_pump_options *options, struct due_pump **ret, 
     if (pump == NULL)
         return err_set(err, KMS_ENOMEM, "out of memory");
     pump->options = *options;
+    pump->max = CLAIM_MAX;
     pump->flight = flight_new(pump);
     pump->again = evtimer_new(options->base, on_again, pump);
     if (pump->flight == NULL || pump->again == NULL) {

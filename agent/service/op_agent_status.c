@@ -12,6 +12,11 @@ static void put_store(struct wire_writer *writer, const struct store_stats *stat
     wire_put_int(writer, "free_bytes", (int64_t)stats->free_bytes);
     wire_put_int(writer, "used_bytes", (int64_t)stats->used_bytes);
     wire_put_bool(writer, "issuing_allowed", stats->issuing_allowed);
+    wire_put_int(writer, "unrecorded", (int64_t)stats->held);
+    if (stats->reader_pid != 0) {
+        wire_put_int(writer, "reader_pid", stats->reader_pid);
+        wire_put_int(writer, "reader_behind", (int64_t)stats->reader_behind);
+    }
     wire_close(writer);
 }
 

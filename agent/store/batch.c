@@ -20,6 +20,18 @@ static void set_failure(struct writer *writer, struct store_op *op, int rc, cons
     op->rc = env_error(writer->env, rc, what, &op->err);
 }
 
+/* Whoever reads of a full map should read of the process that keeps it full. */
+static void name_reader(struct writer *writer, struct store_op *op)
+{
+    const struct space_figures *figures = &writer->space->figures;
+
+    if (op->rc == KMS_ESTOREFULL && op->err.hint[0] == '\0' && figures->reader_pid != 0)
+        err_hint(&op->err,
+                 "process %d has a read transaction open since %llu commits and keeps their pages: "
+                 "end it",
+                 figures->reader_pid, (unsigned long long)figures->reader_behind);
+}
+
 /* Says so once, and never commits again: after a failed fsync the kernel may have dropped dirty
  * pages, and the next commit would succeed on top of the hole (libraries.md, LMDB). */
 static void fail_for_good(struct writer *writer, int rc, const char *what)
@@ -125,6 +137,7 @@ static void run_alone(struct writer *writer, size_t index)
     writer->fate[index] = FATE_DONE;
     if (rc != 0)
         space_watch(writer->space, true);
+    name_reader(writer, op);
 }
 
 static void run_one_by_one(struct writer *writer, bool urgent)

@@ -151,6 +151,8 @@ static int list_due(struct store_txn *txn, MDB_cursor *cursor, int64_t until_ms,
         bad = txn_load(txn, &row.id, &lease, NULL, &raw, err);
         if (bad != 0)
             return bad;
+        if (raw.mv_data != NULL)
+            unwritten_show(txn->env->unwritten, &lease);
         if (raw.mv_data != NULL && !each(&lease, arg))
             return 0;
     }

@@ -14,10 +14,13 @@
 #define ENV_SCHEMA 1u       /* reads this and the one before, refuses later ones */
 #define ENV_READERS_MAX 256 /* 64 workers, the loop, the writer, and tools */
 
+struct unwritten_set;
+
 struct env {
     struct directory directory;
+    struct unwritten_set *unwritten; /* the store's; set after the open */
     MDB_env *mdb;
-    MDB_dbi meta;    /* "schema" → 4-byte big-endian number, "agent_id" → text, "unswept" → "" */
+    MDB_dbi meta; /* "schema" → 4-byte big-endian number, "agent_id" → text, "unswept" → "" */
     MDB_dbi lease;   /* 16-byte id → record */
     MDB_dbi due;     /* 8-byte big-endian ms, id → action byte */
     MDB_dbi bound;   /* id → "": leases bound to a process */

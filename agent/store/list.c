@@ -18,6 +18,8 @@ int store_read(struct store *store, const struct uuid *id, struct lease *ret, st
         return rc;
     rc = txn_load(&txn, id, ret, NULL, &raw, err);
     txn_end(&txn);
+    if (rc == 0 && raw.mv_data != NULL)
+        unwritten_show(&store->unwritten, ret);
     if (rc != 0 || raw.mv_data != NULL)
         return rc;
     uuid_format(id, text);
@@ -72,6 +74,7 @@ static int walk_leases(struct store_txn *txn, MDB_cursor *cursor, struct walk *w
         if (bad != 0)
             return bad;
         walk->left--;
+        unwritten_show(txn->env->unwritten, &lease);
         if (matches(walk->filter, &lease) && !walk->each(&lease, walk->arg)) {
             walk->stopped = true;
             return 0;
@@ -100,6 +103,7 @@ static int walk_bound(struct store_txn *txn, MDB_cursor *cursor, struct walk *wa
             bad = err_set(err, KMS_ESTORE, "the table of bound leases names one that is not there");
         if (bad != 0)
             return bad;
+        unwritten_show(txn->env->unwritten, &lease);
         if (!walk->each(&lease, walk->arg)) {
             walk->stopped = true;
             return 0;

@@ -4,6 +4,7 @@
 #include "store/counters.h"
 #include "store/due_index.h"
 #include "store/txn.h"
+#include "store/unwritten.h"
 
 #include "base/thread_role.h"
 
@@ -16,6 +17,8 @@ int store_get(struct store_txn *txn, const struct uuid *id, struct lease *ret, s
     int rc = txn_load(txn, id, ret, NULL, &raw, err);
 
     ASSERT_ON_STORE();
+    if (rc == 0 && raw.mv_data != NULL)
+        unwritten_show(txn->env->unwritten, ret);
     if (rc != 0 || raw.mv_data != NULL)
         return rc;
     uuid_format(id, text);

@@ -15,26 +15,38 @@
     0 /* LMDB's own table: transaction → count, page numbers (mdb_stat -f reads it too) */
 #define FREE_LISTS_MAX 65536 /* entries looked at; more are taken as not free */
 
+/* The oldest read transactions: of anybody, and of another process. */
+struct readers {
+    size_t oldest, foreign;
+    int foreign_pid; /* 0: none */
+};
+
 /* One line of mdb_reader_list(): pid, thread, transaction, "-" for a slot at rest. */
 static int note_reader(const char *line, void *arg)
 {
-    size_t *oldest = arg;
+    struct readers *readers = arg;
     size_t txnid;
+    int pid;
 
-    if (sscanf(line, "%*d %*x %zu", &txnid) == 1 && txnid < *oldest)
-        *oldest = txnid;
+    if (sscanf(line, "%d %*x %zu", &pid, &txnid) != 2)
+        return 0;
+    if (txnid < readers->oldest)
+        readers->oldest = txnid;
+    if (pid != getpid() && (readers->foreign_pid == 0 || txnid < readers->foreign)) {
+        readers->foreign = txnid;
+        readers->foreign_pid = pid;
+    }
     return 0;
 }
 
 /* Pages freed by transactions that no reader can see any more: only these will be used again. */
-static size_t count_free_pages(const struct env *env, MDB_txn *txn)
+static size_t count_free_pages(MDB_txn *txn, size_t oldest)
 {
     MDB_cursor *cursor;
     MDB_val key, data;
-    size_t pages = 0, id, oldest = mdb_txn_id(txn);
+    size_t pages = 0, id;
     int rc;
 
-    mdb_reader_list(env->mdb, note_reader, &oldest);
     if (mdb_cursor_open(txn, FREE_LIST_DBI, &cursor) != 0)
         return 0;
     rc = mdb_cursor_get(cursor, &key, &data, MDB_FIRST);
@@ -55,6 +67,7 @@ static size_t count_free_pages(const struct env *env, MDB_txn *txn)
 int space_measure(const struct env *env, struct space_figures *ret)
 {
     struct space_figures figures = {0};
+    struct readers readers = {0};
     struct statvfs fs;
     MDB_envinfo info;
     MDB_stat stat;
@@ -67,7 +80,12 @@ int space_measure(const struct env *env, struct space_figures *ret)
     mdb_env_stat(env->mdb, &stat);
     figures.map_bytes = info.me_mapsize;
     figures.end_bytes = (info.me_last_pgno + 1) * stat.ms_psize;
-    figures.free_pages_bytes = count_free_pages(env, txn) * stat.ms_psize;
+    readers.oldest = mdb_txn_id(txn);
+    mdb_reader_list(env->mdb, note_reader, &readers);
+    figures.free_pages_bytes = count_free_pages(txn, readers.oldest) * stat.ms_psize;
+    figures.reader_pid = readers.foreign_pid;
+    if (readers.foreign_pid != 0 && readers.foreign < mdb_txn_id(txn))
+        figures.reader_behind = mdb_txn_id(txn) - readers.foreign;
     mdb_txn_abort(txn);
     figures.map_free = figures.free_pages_bytes;
     if (figures.map_bytes > figures.end_bytes)

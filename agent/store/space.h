@@ -29,6 +29,8 @@ struct space_figures {
     uint64_t free_pages_bytes; /* freed pages that can be used again now */
     uint64_t map_free;         /* left in the map */
     uint64_t disk_free;        /* left on the file system for us (statvfs f_bavail) */
+    int reader_pid;            /* another process with a read transaction, the oldest; 0: none */
+    uint64_t reader_behind;    /* commits since it began: what they freed stays */
 };
 
 /* The writer's own, but for what says otherwise. */

@@ -6,6 +6,7 @@
 #include "store/env.h"
 #include "store/space.h"
 #include "store/txn.h"
+#include "store/unwritten.h"
 #include "store/writer.h"
 
 #include <stdatomic.h>
@@ -17,6 +18,7 @@ struct store {
     struct env env;
     atomic_bool unswept;
     struct space space; /* the writer's */
+    struct unwritten_set unwritten;
     struct writer writer;
 };
 

@@ -23,9 +23,12 @@ int store_open(const struct store_options *options, const char *agent_id, struct
         return rc;
     }
     atomic_init(&store->unswept, store->env.unswept);
+    unwritten_init(&store->unwritten);
+    store->env.unwritten = &store->unwritten;
     space_init(&store->space, &store->env, options->reserve_bytes);
     rc = writer_start(&store->writer, &store->env, &store->space, options, err);
     if (rc != 0) {
+        unwritten_done(&store->unwritten);
         env_close(&store->env);
         free(store);
         return rc;
@@ -39,6 +42,7 @@ void store_close(struct store *store)
     if (store == NULL)
         return;
     writer_stop(&store->writer);
+    unwritten_done(&store->unwritten);
     env_close(&store->env);
     free(store);
 }
@@ -71,6 +75,32 @@ int store_set_swept(struct store *store, struct err *err)
 bool store_is_volatile(const struct store *store)
 {
     return store->env.directory.is_volatile;
+}
+
+int store_hold(struct store *store, const struct lease *lease, const struct lease_owner *actor,
+               bool recorded, struct err *err)
+{
+    return unwritten_put(&store->unwritten, lease, actor, recorded, err);
+}
+
+size_t store_held_count(struct store *store)
+{
+    return atomic_load(&store->unwritten.count);
+}
+
+bool store_held_get(struct store *store, const struct uuid *id, struct store_held *ret)
+{
+    return unwritten_get(&store->unwritten, id, ret);
+}
+
+size_t store_held_list(struct store *store, struct store_held_key *ret, size_t max)
+{
+    return unwritten_list(&store->unwritten, ret, max);
+}
+
+void store_release(struct store *store, const struct store_held_key *key)
+{
+    unwritten_drop(&store->unwritten, key);
 }
 
 void store_submit(struct store *store, struct store_op *op)
@@ -164,7 +194,10 @@ static int read_space(struct store *store, struct store_stats *stats, struct err
     stats->used_bytes = figures.end_bytes - figures.free_pages_bytes;
     stats->map_bytes = figures.map_bytes;
     stats->free_bytes = figures.disk_free;
-    stats->issuing_allowed = space_allows(&store->space, &figures);
+    stats->held = store_held_count(store);
+    stats->issuing_allowed = stats->held == 0 && space_allows(&store->space, &figures);
+    stats->reader_pid = figures.reader_pid;
+    stats->reader_behind = figures.reader_behind;
     return 0;
 }
 

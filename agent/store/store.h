@@ -102,6 +102,32 @@ int store_due_range(struct store_txn *txn, int64_t from_ms, int64_t until_ms, st
 /* ---- reads outside operations: own short read transaction; workers, or the loop for single warm records ---- */
 int store_read(struct store *store, const struct uuid *id, struct lease *ret, struct err *err) KMS_MUST_CHECK;
 
+/* ---- revocations that found no room ---- */
+/* A revocation must not wait for space: when the store answers KMS_ESTOREFULL, what its record would say is held in
+ * memory. Every read shows it as if it were written; nothing new is issued until all of it is. Gone with the process:
+ * the record still has its due row, and revoking again is harmless. All of these from any thread. */
+struct store_held_key {
+    struct uuid id;
+    uint64_t version; /* another one after each change */
+};
+struct store_held {
+    struct store_held_key key;
+    bool recorded;  /* the record says REVOKING already: only progress is missing */
+    bool has_actor;
+    struct lease_owner actor; /* who asked */
+};
+/* Holds the state, stage, times and retries of a lease that is REVOKING or REVOKED; actor (NULL: the agent) and
+ * recorded count the first time. 0, KMS_ENOMEM. */
+int store_hold(struct store *store, const struct lease *lease, const struct lease_owner *actor, bool recorded,
+               struct err *err) KMS_MUST_CHECK;
+size_t store_held_count(struct store *store);
+/* False: nothing is held of this lease. */
+bool store_held_get(struct store *store, const struct uuid *id, struct store_held *ret);
+/* Any of them, at most max; their number. */
+size_t store_held_list(struct store *store, struct store_held_key *ret, size_t max);
+/* It is written: forgets it, unless it has changed since. */
+void store_release(struct store *store, const struct store_held_key *key);
+
 struct lease_filter {
     bool has_uid;
     uint32_t uid;
@@ -129,7 +155,10 @@ struct store_stats {
     uint64_t audit_lines, commits, operations;
     uint64_t used_bytes, map_bytes, free_bytes;               /* free_bytes: of the file system */
     int64_t next_due_ms;                                      /* AWS time, 0 = none */
-    bool issuing_allowed;                                     /* false: the reserve is reached */
+    bool issuing_allowed;                                     /* false: the reserve is reached, or something is held */
+    uint64_t held;                                            /* revocations that wait for room in memory */
+    int reader_pid;                                           /* of the oldest read transaction of another process: */
+    uint64_t reader_behind;                                   /* it keeps what so many commits freed; 0, 0: none */
 };
 int store_stats(struct store *store, struct store_stats *ret, struct err *err) KMS_MUST_CHECK;
 

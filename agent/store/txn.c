@@ -2,6 +2,7 @@
 #include "store/txn.h"
 
 #include "store/key.h"
+#include "store/unwritten.h"
 
 #include <string.h>
 
@@ -74,14 +75,18 @@ int txn_cursor(struct store_txn *txn, MDB_dbi dbi, MDB_cursor **ret, struct err 
 
 int txn_claim(struct store_txn *txn, size_t bytes, struct err *err)
 {
-    if (space_claim(txn->space, bytes) || txn->urgent)
+    const struct space_figures *figures = &txn->space->figures;
+    size_t held = atomic_load(&txn->env->unwritten->count);
+
+    if ((space_claim(txn->space, bytes) && held == 0) || txn->urgent)
         return 0;
     err_set(err, KMS_ESTOREFULL,
             "the lease store in %s is full: %llu bytes of its map and %llu of the disk are free, "
             "%llu are kept for revocations",
-            txn->env->directory.path, (unsigned long long)txn->space->figures.map_free,
-            (unsigned long long)txn->space->figures.disk_free,
-            (unsigned long long)txn->space->reserve);
+            txn->env->directory.path, (unsigned long long)figures->map_free,
+            (unsigned long long)figures->disk_free, (unsigned long long)txn->space->reserve);
+    if (figures->reader_pid != 0)
+        return err->code; /* the batch names it */
     return err_hint(err, "make room on the disk, or raise map_size if the map is full");
 }
 

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from agent import AGENTD
-from cli import kmsctl
+from cli import kms_exec_start, kmsctl
 from rpc import Closed, RpcError
 from trouble import wait_until
 
@@ -193,6 +193,82 @@ def test_map_full_beside_a_pinned_reader(make_agent, cloud):
         reader.end()
     wait_until(lambda: agent.call("agent.status")["ready"], "room again when the reader is gone", 5)
     agent.call("lease.issue", secret="app")
+
+
+def use_up_the_reserve(agent, lease):
+    """Renews until not even that can be recorded: beside a pinned reader each commit takes pages for good."""
+    with pytest.raises(RpcError) as error:
+        for ttl_s in range(3600, 3600 + 3000):
+            agent.call("lease.renew", lease_id=lease["lease_id"], ttl_s=ttl_s)
+    assert error.value.code == "store_full", error.value
+    return error.value
+
+
+def test_revocations_without_a_record(make_agent, cloud):
+    """A foreign reader pins pages until even the reserve is used up: keys die on time by a client's revocation, by
+    expiry and by the end of a process, over a crash too; nothing is issued or renewed; the records are made good when
+    the reader has gone."""
+    agent = make_agent(options={"map_size": "8M", "mint_rate_per_uid": 10000.0, "max_leases_per_uid": 1000})
+    asked = agent.call("lease.issue", secret="app")
+    spare = agent.call("lease.issue", secret="app")
+    filler = agent.call("lease.issue", secret="app", ttl_s=3600)
+    session = agent.call("lease.issue", secret="session")
+    child = kms_exec_start(agent, "-s", "app", "sleep", "300")
+    bound = wait_until(lambda: [lease for lease in agent.leases() if lease.get("bound")], "bound")[0]
+    expiring = [agent.call("lease.issue", secret="app", ttl_s=20) for _ in range(5)]
+    ends = time.monotonic() + 20
+    reader = PinnedReader(agent, 8 * MIB)
+    try:
+        use_up_the_reserve(agent, filler)
+        assert time.monotonic() < ends - 4, "too slow a machine for this test"
+        answer = agent.call("lease.revoke", lease_id=asked["lease_id"])
+        assert answer["state"] == "revoking"
+        assert asked["access_key_id"] not in live_keys(cloud)
+        assert agent.call("lease.get", lease_id=asked["lease_id"])["state"] == "revoking"
+        with pytest.raises(RpcError) as error:
+            agent.call("lease.renew", lease_id=asked["lease_id"])
+        assert error.value.code == "lease_ended", error.value
+        assert agent.call("lease.revoke", lease_id=session["lease_id"])["state"] == "revoked"
+        with pytest.raises(RpcError) as error:
+            agent.call("lease.issue", secret="session")
+        assert error.value.code == "store_full"
+        child.kill()
+        child.wait()
+        wait_until(lambda: bound["access_key_id"] not in live_keys(cloud), "dead with its process", 5)
+        dead = {lease["access_key_id"] for lease in expiring}
+        assert dead <= live_keys(cloud), "none early"
+        wait_until(lambda: not dead & live_keys(cloud), "dead on time", ends - time.monotonic() + 3)
+        assert time.monotonic() > ends - 2
+        status = agent.call("agent.status")
+        assert status["ready"] is False
+        assert status["store"]["unrecorded"] == 8, status
+        assert status["store"]["reader_pid"] == reader.process.pid, status
+        assert f"process {reader.process.pid} " in agent.log()
+        assert str(reader.process.pid) in kmsctl(agent, "status").stdout
+        # What was in memory only is found again: due rows at once, what a client asked for is dead anyhow.
+        agent.kill()
+        agent.start()
+        wait_until(lambda: agent.call("agent.status")["store"]["unrecorded"] >= 5, "held again", 10)
+        assert agent.call("lease.revoke", lease_id=spare["lease_id"])["state"] == "revoking"
+        assert spare["access_key_id"] not in live_keys(cloud)
+    finally:
+        reader.end()
+    wait_until(lambda: agent.call("agent.status")["ready"], "room again when the reader is gone", 5)
+    assert agent.call("agent.status")["store"]["unrecorded"] == 0
+    assert "reader_pid" not in agent.call("agent.status")["store"]
+    for lease in (*expiring, spare, bound):
+        agent.wait_lease(lease["lease_id"], "revoked", 20)
+    for lease in (asked, session):  # the restart forgot these two revocations; their keys stayed dead
+        agent.call("lease.revoke", lease_id=lease["lease_id"])
+    agent.wait_lease(asked["lease_id"], "revoked", 20)
+    reasons = {lease["lease_id"]: lease["reason"] for lease in agent.leases(state="revoked", limit=256)}
+    assert {reasons[lease["lease_id"]] for lease in expiring} == {"expired"}
+    assert reasons[bound["lease_id"]] == "peer_exit"
+    events = [(line["event"], line["lease_id"]) for line in agent.call("audit.list", limit=256)["lines"]]
+    for lease in expiring:
+        assert events.count(("revoking", lease["lease_id"])) == events.count(("revoked", lease["lease_id"])) == 1
+    agent.call("lease.revoke", lease_id=filler["lease_id"])
+    agent.wait_no_users(20)
 
 
 # a disk that fails

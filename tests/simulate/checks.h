@@ -14,7 +14,9 @@ struct grant {
     int pid;                             /* bound to this process; 0: not bound */
     bool issued, delivered, undelivered; /* the reply went out whole; it did not */
     bool asked_to_revoke, active;        /* a client did; it was ACTIVE once */
-    unsigned crashes;                    /* of the agent before it was begun */
+    bool unrecorded;  /* its revocation was once held in memory: a crash forgets it, the key is dead
+                       */
+    unsigned crashes; /* of the agent before it was begun */
     int64_t told_end_ms, issued_ms;
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_store.h"
 
+#include "checks.h"
 #include "sim.h"
+#include "store/unwritten.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,8 @@ struct store {
 static struct lease *leases[LEASES_MAX];
 static size_t lease_count;
 static struct store the_store;
-static struct queue queue; /* RAM: lost in a crash */
+static struct queue queue;             /* RAM: lost in a crash */
+static struct unwritten_set unwritten; /* so is this */
 
 /* One transaction: what it changed, to take it back. */
 struct undo {
@@ -42,6 +45,8 @@ struct store *fake_store_open(void)
 {
     queue_init(&queue);
     the_txn.undo_count = 0;
+    unwritten_done(&unwritten);
+    unwritten_init(&unwritten);
     return &the_store;
 }
 
@@ -105,7 +110,7 @@ static void commit(struct store_txn *txn)
 
 static bool fails(const struct store_op *op)
 {
-    return sim.store_full && (!op->urgent || sim_chance(500));
+    return sim.store_full && (!op->urgent || sim.store_shut || sim_chance(500));
 }
 
 static void run_op(struct store_txn *txn, struct store_op *op)
@@ -189,6 +194,7 @@ int store_get(struct store_txn *txn, const struct uuid *id, struct lease *ret, s
     if (lease == NULL)
         return err_set(err, KMS_ENOLEASE, "no such lease");
     *ret = *lease;
+    unwritten_show(&unwritten, ret);
     return 0;
 }
 
@@ -300,6 +306,64 @@ int store_list_bound(struct store *store, bool (*each)(const struct lease *lease
             !each(leases[i], arg))
             break;
     return 0;
+}
+
+int store_list_due(struct store *store, int64_t until_ms, size_t scan_max,
+                   bool (*each)(const struct lease *lease, void *arg), void *arg, struct err *err)
+{
+    struct due_row rows[LEASES_MAX];
+    size_t count;
+    int64_t next_ms;
+    int rc = store_due(NULL, until_ms, rows, LEASES_MAX, NULL, &count, &next_ms, err);
+
+    (void)store;
+    for (size_t i = 0; rc == 0 && i < count && i < scan_max; i++) {
+        struct lease lease;
+
+        rc = store_get(NULL, &rows[i].id, &lease, err);
+        if (rc == 0 && !each(&lease, arg))
+            break;
+    }
+    return rc;
+}
+
+int store_hold(struct store *store, const struct lease *lease, const struct lease_owner *actor,
+               bool recorded, struct err *err)
+{
+    (void)store;
+    check_grant(&lease->id)->unrecorded = true;
+    return unwritten_put(&unwritten, lease, actor, recorded, err);
+}
+
+bool fake_store_holds(const struct uuid *id)
+{
+    struct store_held held;
+
+    return unwritten_get(&unwritten, id, &held);
+}
+
+size_t store_held_count(struct store *store)
+{
+    (void)store;
+    return atomic_load(&unwritten.count);
+}
+
+bool store_held_get(struct store *store, const struct uuid *id, struct store_held *ret)
+{
+    (void)store;
+    return unwritten_get(&unwritten, id, ret);
+}
+
+size_t store_held_list(struct store *store, struct store_held_key *ret, size_t max)
+{
+    (void)store;
+    return unwritten_list(&unwritten, ret, max);
+}
+
+void store_release(struct store *store, const struct store_held_key *key)
+{
+    (void)store;
+    unwritten_drop(&unwritten, key);
 }
 
 bool store_is_volatile(const struct store *store)

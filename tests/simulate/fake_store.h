@@ -15,6 +15,8 @@ struct store *fake_store_open(void);
 bool fake_store_pending(void);
 /* The writer's turn: all that is queued in one commit. */
 void fake_store_write(void);
+/* A revocation of the lease waits for room in memory. */
+bool fake_store_holds(const struct uuid *id);
 /* The committed record; NULL: none. */
 const struct lease *fake_store_lease(const struct uuid *id);
 const struct lease *fake_store_nth(size_t n); /* NULL: no more */

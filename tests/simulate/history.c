@@ -207,7 +207,8 @@ static void carry_out(enum plan_kind kind)
         break;
     case PLAN_FULL:
         sim.store_full = sim.store_troubled = true;
-        sim_note("the store is full");
+        sim.store_shut = sim_chance(5000);
+        sim_note("the store is full%s", sim.store_shut ? ", its reserve too" : "");
         plan(sim.now_ms + sim_between(100, 60000), PLAN_FULL_ENDS);
         break;
     case PLAN_FULL_ENDS:

@@ -37,7 +37,8 @@ struct sim {
     unsigned crashes, stops;
     int64_t suspended_ms; /* CLOCK_MONOTONIC stood still that long */
     bool calm;            /* nothing goes wrong in this seed */
-    bool store_full;      /* commits that are not urgent fail; urgent ones sometimes */
+    bool store_full;      /* commits that are not urgent fail; urgent ones sometimes, or … */
+    bool store_shut;      /* … all of them */
     bool refused;         /* AWS refused something for good, ever in this seed */
     bool store_troubled;  /* ever, in this seed */
     bool ending;          /* healed: nothing goes wrong any more */

@@ -151,6 +151,78 @@ static void test_revocations_fit_beside_a_pinned_reader(void **state)
     store_close(pinned.store);
 }
 
+/* ---- what found no room is held in memory ---- */
+
+static bool count_one(const struct lease *lease, void *arg)
+{
+    size_t *count = arg;
+
+    *count += lease->state == LEASE_REVOKING && lease->stage == REVOKE_CLEANUP;
+    return true;
+}
+
+static size_t count_revoking(struct store *store)
+{
+    const struct lease_filter filter = {.state = LEASE_REVOKING};
+    struct err err = {0};
+    struct uuid cursor;
+    size_t count = 0;
+
+    assert_int_equal(store_list(store, &filter, NULL, 1000, count_one, &count, &cursor, &err), 0);
+    return count;
+}
+
+static void test_held_revocations_are_shown_by_every_read(void **state)
+{
+    const struct store_options opened = fixture_options();
+    struct store *store = fixture_open(&opened);
+    struct lease_owner actor = {.uid = 7};
+    struct store_held_key keys[4], stale;
+    struct store_held held;
+    struct err err = {0};
+    struct uuid id = fixture_id(1);
+    struct lease lease, shown;
+    size_t due = 0;
+
+    (void)state;
+    assert_int_equal(put_bulk(store, 0, 3, LEASE_ISSUING, false, &err), 0);
+    assert_int_equal(store_read(store, &id, &lease, &err), 0);
+    assert_false(store_held_get(store, &id, &held));
+    lease.state = LEASE_REVOKING;
+    lease.reason = REVOKE_EXPIRED;
+    assert_int_equal(store_hold(store, &lease, &actor, false, &err), 0);
+    assert_true(store_held_get(store, &id, &held));
+    stale = held.key;
+    lease.stage = REVOKE_CLEANUP;
+    lease.attempts = 3;
+    assert_int_equal(store_hold(store, &lease, NULL, true, &err), 0); /* progress */
+    assert_int_equal(store_held_count(store), 1);
+    assert_true(store_held_get(store, &id, &held) && held.has_actor && held.actor.uid == 7);
+    assert_false(held.recorded);
+
+    assert_int_equal(store_read(store, &id, &shown, &err), 0);
+    assert_true(shown.state == LEASE_REVOKING && shown.stage == REVOKE_CLEANUP);
+    assert_true(shown.reason == REVOKE_EXPIRED && shown.attempts == 3);
+    assert_int_equal(count_revoking(store), 1);
+    assert_int_equal(store_list_due(store, INT64_MAX, 100, count_one, &due, &err), 0);
+    assert_int_equal(due, 1);
+    assert_int_equal(fixture_stats(store).held, 1);
+    assert_int_equal(fixture_stats(store).revoking, 0); /* the record says otherwise */
+    assert_false(fixture_stats(store).issuing_allowed);
+    assert_int_equal(put_bulk(store, 9, 1, LEASE_ISSUING, false, &err), KMS_ESTOREFULL);
+    assert_int_equal(put_bulk(store, 2, 1, LEASE_REVOKING, true, &err), 0);
+
+    store_release(store, &stale); /* it has changed since: stays */
+    assert_int_equal(store_held_list(store, keys, 4), 1);
+    store_release(store, &keys[0]);
+    assert_int_equal(store_held_count(store), 0);
+    assert_int_equal(store_read(store, &id, &shown, &err), 0);
+    assert_int_equal(shown.state, LEASE_ISSUING);
+    assert_int_equal(put_bulk(store, 9, 1, LEASE_ISSUING, false, &err), 0);
+    assert_int_equal(store_hold(store, &lease, &actor, false, &err), 0);
+    store_close(store); /* frees it */
+}
+
 /* ---- a disk that fills up: a small tmpfs of the test's own ---- */
 
 static void write_file(const char *path, const char *text)
@@ -273,6 +345,7 @@ int main(void)
         TEST(test_the_reserve_is_for_urgent_operations),
         TEST(test_a_full_map_fails_cleanly),
         TEST(test_revocations_fit_beside_a_pinned_reader),
+        TEST(test_held_revocations_are_shown_by_every_read),
         TEST(test_a_full_disk_never_blocks_a_revocation),
     };
 
