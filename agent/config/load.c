@@ -3,6 +3,7 @@
 
 #include "config/cross.h"
 #include "config/drop_ins.h"
+#include "config/grant.h"
 #include "config/machine_id.h"
 #include "config/parse.h"
 #include "config/snapshot.h"
@@ -176,6 +177,8 @@ static int load_finish(struct load *load, const char *file)
     }
     for (size_t i = 0; i < config->secret_count && rc == 0; i++)
         rc = snapshot_digest(&config->secrets[i]);
+    for (size_t i = 0; i < config->secret_count && rc == 0; i++)
+        rc = grant_digest(&config->secrets[i]);
     return rc < 0 ? rc : warn_collect(config);
 }
 

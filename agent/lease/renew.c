@@ -7,9 +7,8 @@
 #include "base/metrics.h"
 #include "base/thread_role.h"
 #include "common/log.h"
-#include "lease/aws_access.h"
 #include "lease/lease_txn.h"
-#include "lease/session_mint.h"
+#include "lease/renew_private.h"
 #include "model/fence.h"
 #include "model/ttl.h"
 
@@ -18,15 +17,6 @@
 
 #define RENEW_LIMIT_MS 20000
 #define RENEW_AGAIN_MS 5000
-
-struct renew_progress {
-    struct aws_access access;
-    struct retry retry;
-    int64_t limit_ms; /* boot clock; 0: not begun */
-    const struct secret_config *secret;
-    struct session_mint mint;
-    int64_t asked_s; /* what this renewal asks for */
-};
 
 /* Is it renewable today, and until when? On the record as it is now. */
 static int renew_begin(struct renew *renew)
@@ -41,10 +31,9 @@ static int renew_begin(struct renew *renew)
     if (lease->state != LEASE_ACTIVE)
         return err_set(&renew->err, KMS_EENDED, "the lease is %s", lease_state_name(lease->state));
     p->secret = config_secret(renew->config, lease->secret);
-    if (p->secret == NULL || p->secret->recipe.type != lease->recipe.type)
-        return err_set(&renew->err, KMS_ENORENEW,
-                       "secret \"%s\" is not configured any more as it was for this lease",
-                       lease->secret);
+    rc = renew_check_today(renew);
+    if (rc != 0)
+        return rc;
     ask = (struct ttl_renewal){
         .now_ms = clock_aws_ms(),
         .created_ms = lease->created_ms,
@@ -52,12 +41,9 @@ static int renew_begin(struct renew *renew)
         .frozen_max_s = lease->recipe.max_ttl_s,
         .current_max_s = p->secret->recipe.max_ttl_s,
         .ttl_s = renew->ttl_s != 0 ? renew->ttl_s : lease->requested_ttl_s,
+        .asked = renew->ttl_s != 0,
     };
     p->asked_s = ask.ttl_s;
-    if (renew->ttl_s > p->secret->recipe.max_ttl_s)
-        return err_set(
-            &renew->err, KMS_ETTL, "a TTL of %lld s is above max_ttl of secret \"%s\", %lld s",
-            (long long)renew->ttl_s, lease->secret, (long long)p->secret->recipe.max_ttl_s);
     return ttl_renew(&ask, &renew->new_expires_ms, renew->reason, &renew->err);
 }
 
@@ -66,8 +52,9 @@ static int move_fence(struct renew *renew, struct aws_result *result)
 {
     const struct lease *lease = &renew->lease;
     char *document = NULL;
-    int rc = fence_user_document(lease->arn, renew->new_expires_ms, lease->recipe.deny_role_hop,
-                                 &document);
+    bool deny_role_hop =
+        lease->recipe.deny_role_hop || renew->progress->secret->recipe.deny_role_hop;
+    int rc = fence_user_document(lease->arn, renew->new_expires_ms, deny_role_hop, &document);
 
     if (rc != 0)
         return err_set(&renew->err, rc, "no memory for the fence");
@@ -126,6 +113,8 @@ static int call_aws(struct renew *renew, struct lease_worker *worker)
 
     if (rc == 0)
         rc = aws_access_take(&p->access, renew->env, service, BUDGET_MINT, &renew->job);
+    if (rc == 0)
+        rc = renew_check_key(renew);
     if (rc != 0)
         return rc;
     rc = session ? mint_again(renew, &result) : move_fence(renew, &result);
@@ -148,18 +137,27 @@ static void take_end(struct renew *renew)
         lease->granted_ttl_s = renew->progress->asked_s;
 }
 
+/* A lease that is refused for good just ends at its end: not before that again, and one line. */
+static void fail_by_agent(struct renew *renew)
+{
+    bool for_good = renew->progress->for_good;
+
+    if (!for_good && (renew->err.code == KMS_EENDED || renew->err.code == KMS_ENORENEW))
+        return;
+    log_warning("secret \"%s\": renewal by the agent: %s", renew->lease.secret, renew->err.message);
+    lease_txn_post_renew_later(renew->env, &renew->job.lease_id,
+                               for_good ? renew->lease.expires_ms : clock_aws_ms() + RENEW_AGAIN_MS,
+                               &renew->err);
+}
+
 static int renew_fail(struct renew *renew, int rc)
 {
     if (renew->err.code == 0)
         err_set(&renew->err, rc, "the lease could not be renewed");
     if (renew->lease.secret[0] != '\0')
         metrics_count(METRIC_RENEWAL_FAILURES, renew->lease.secret, lease_error_name(&renew->err));
-    if (renew->by_agent && renew->err.code != KMS_EENDED && renew->err.code != KMS_ENORENEW) {
-        log_warning("secret \"%s\": renewal by the agent: %s", renew->lease.secret,
-                    renew->err.message);
-        lease_txn_post_renew_later(renew->env, &renew->job.lease_id,
-                                   clock_aws_ms() + RENEW_AGAIN_MS, &renew->err);
-    }
+    if (renew->by_agent)
+        fail_by_agent(renew);
     return renew->err.code;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/recipe.h"
 
+#include "model/partition.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -52,4 +54,74 @@ int credential_type_parse(const char *text, enum credential_type *ret)
         return -1;
     *ret = (enum credential_type)i;
     return 0;
+}
+
+const char *const recipe_grant_options[] = {
+    "permissions_boundary",    "groups", "policy_arns", "policy_documents", "session_policy_arns",
+    "session_policy_document",
+};
+const unsigned recipe_grant_option_count = COUNT(recipe_grant_options);
+
+/* The digest of one option in a grant text: its length in *ret_len, 0: the option is not set. */
+static const char *grant_find(const char *grant, const char *option, size_t *ret_len)
+{
+    size_t name_len = strlen(option), len;
+
+    for (const char *at = grant; *at != '\0'; at += len + strspn(at + len, " ")) {
+        len = strcspn(at, " ");
+        if (len > name_len && at[name_len] == ':' && memcmp(at, option, name_len) == 0) {
+            *ret_len = len - name_len - 1;
+            return at + name_len + 1;
+        }
+    }
+    *ret_len = 0;
+    return "";
+}
+
+static const char *grant_difference(const char *frozen, const char *today)
+{
+    if (frozen[0] == '\0' || today[0] == '\0')
+        return NULL;
+    for (unsigned i = 0; i < recipe_grant_option_count; i++) {
+        size_t len, today_len;
+        const char *digest = grant_find(frozen, recipe_grant_options[i], &len);
+        const char *other = grant_find(today, recipe_grant_options[i], &today_len);
+
+        if (len != today_len || memcmp(digest, other, len) != 0)
+            return recipe_grant_options[i];
+    }
+    return NULL;
+}
+
+/* The same words, or both none that is known. */
+static bool same_partition(const char *region, const char *other)
+{
+    const char *partition = partition_of_region(region), *other_one = partition_of_region(other);
+
+    if (partition == NULL || other_one == NULL)
+        return strcmp(region, other) == 0;
+    return strcmp(partition, other_one) == 0;
+}
+
+const char *recipe_difference(const struct recipe *frozen, const struct recipe *today)
+{
+    const struct {
+        const char *option;
+        bool same;
+    } options[] = {
+        {"method", frozen->method == today->method},
+        {"credential_type", frozen->type == today->type},
+        {"role_arn", strcmp(frozen->role_arn, today->role_arn) == 0},
+        {"access_key_id", strcmp(frozen->access_key_id, today->access_key_id) == 0},
+        {"web_identity_token_file",
+         strcmp(frozen->web_identity_token_file, today->web_identity_token_file) == 0},
+        {"external_id", strcmp(frozen->external_id, today->external_id) == 0},
+        {"region", same_partition(frozen->region, today->region)},
+        {"path", strcmp(frozen->path, today->path) == 0},
+    };
+
+    for (size_t i = 0; i < COUNT(options); i++)
+        if (!options[i].same)
+            return options[i].option;
+    return grant_difference(frozen->grant, today->grant);
 }

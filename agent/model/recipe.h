@@ -21,6 +21,8 @@ enum credential_type { CREDENTIAL_IAM_USER, CREDENTIAL_SESSION };
 #define RECIPE_REF_MAX 512   /* "credential:NAME", "file:/PATH", "env:NAME" or a key id */
 #define RECIPE_URL_MAX 512
 #define EXTERNAL_ID_MAX 1224
+#define RECIPE_GRANT_MAX 255
+#define RECIPE_GRANT_NONE "none"
 
 struct recipe {
     enum secret_method method;
@@ -38,8 +40,20 @@ struct recipe {
     char ca_file[RECIPE_REF_MAX + 1];
     int64_t default_ttl_s, max_ttl_s;
     bool deny_role_hop;
+    /* Digests of the options that decide what the credential may do, "groups:HEX policy_arns:HEX", or
+     * RECIPE_GRANT_NONE where none of them is set. Empty: not known (records of earlier versions). */
+    char grant[RECIPE_GRANT_MAX + 1];
 };
 
+/* The options whose digests are in recipe.grant, by name. */
+extern const char *const recipe_grant_options[];
+extern const unsigned recipe_grant_option_count;
+
+/* Whether a lease made by `frozen` may be renewed under `today`: NULL, or the name of the first option that differs in
+ * what the credential is, where it comes from or what it may do. How AWS is reached (endpoints, CA file, where the
+ * secret of the same key is) and for how long may differ; the region only within its partition. What either says of
+ * its permissions is compared only when both do. */
+const char *recipe_difference(const struct recipe *frozen, const struct recipe *today);
 /* "access-key" …, "iam-user" …; never NULL. */
 const char *secret_method_name(enum secret_method method);
 const char *credential_type_name(enum credential_type type);

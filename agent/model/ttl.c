@@ -96,6 +96,14 @@ static int session_grant(const struct ttl_request *request, struct ttl_grant *gr
     return 0;
 }
 
+static int above_max(int64_t ttl_s, int64_t max_s, struct err *err)
+{
+    if (ttl_s <= max_s)
+        return 0;
+    return err_set(err, KMS_ETTL, "a TTL of %s is above the secret's max_ttl of %s",
+                   span(ttl_s).text, span(max_s).text);
+}
+
 int ttl_grant(const struct ttl_request *request, struct ttl_grant *ret, struct err *err)
 {
     const struct recipe *recipe = request->recipe;
@@ -107,9 +115,9 @@ int ttl_grant(const struct ttl_request *request, struct ttl_grant *ret, struct e
     if (grant.requested_s < TTL_MIN_S)
         return err_set(err, KMS_ETTL, "a TTL of %s is too short: the least is %s",
                        span(grant.requested_s).text, span(TTL_MIN_S).text);
-    if (grant.requested_s > recipe->max_ttl_s)
-        return err_set(err, KMS_ETTL, "a TTL of %s is above the secret's max_ttl of %s",
-                       span(grant.requested_s).text, span(recipe->max_ttl_s).text);
+    rc = above_max(grant.requested_s, recipe->max_ttl_s, err);
+    if (rc < 0)
+        return rc;
     if (recipe->type == CREDENTIAL_SESSION) {
         rc = session_grant(request, &grant, err);
         if (rc < 0)
@@ -143,6 +151,8 @@ int ttl_renew(const struct ttl_renewal *renewal, int64_t *ret_expires_ms, char r
     int64_t end_ms = clamped ? last_ms : renewal->now_ms + renewal->ttl_s * 1000;
     int rc = renew_refused(renewal, err);
 
+    if (rc == 0 && renewal->asked)
+        rc = above_max(renewal->ttl_s, renewal->current_max_s, err);
     if (rc < 0)
         return rc;
     if (end_ms <= renewal->expires_ms && clamped)

@@ -38,10 +38,11 @@ struct ttl_renewal {
     int64_t now_ms, created_ms, expires_ms;  /* AWS time */
     int64_t frozen_max_s, current_max_s;
     int64_t ttl_s;                           /* asked, or the default */
+    bool asked;                              /* ttl_s was: above current_max_s it is refused, not clamped */
 };
 /* New end of a renewed lease: now + ttl, clamped to created + min(frozen, current) max, never shorter than it was.
  * KMS_EENDED within the last 30 s or past the end; KMS_ENORENEW when nothing is gained (with the reason); KMS_ETTL
- * for a ttl_s below TTL_MIN_S. Outputs are untouched on failure. */
+ * for a ttl_s below TTL_MIN_S, or above the maximum where it was asked for. Outputs are untouched on failure. */
 int ttl_renew(const struct ttl_renewal *renewal, int64_t *ret_expires_ms, char reason[160], struct err *err) KMS_MUST_CHECK;
 
 #endif

@@ -80,6 +80,7 @@ static const struct record_field lease_fields[] = {
     LEASE(111, RECORD_TEXT, error_action),
     LEASE(112, RECORD_TEXT, error_code),
     LEASE(113, RECORD_TEXT, error_request_id),
+    LEASE(123, RECORD_TEXT, recipe.grant),
 };
 
 static const struct record_field derived_fields[] = {

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lease is revoked as it was made, whatever the configuration says by then: type, method, role, account, path."""
+import json
+import time
+
 import pytest
 
 from aws_client import identity
+from cli import kms_exec_start
 from client import Cloud
 from methods import document, prepare, seed_role, settings
 from rpc import RpcError
@@ -155,21 +159,151 @@ def test_session_that_is_an_iam_user_secret_now(box, cloud):
     assert not [call for call in cloud.log(mark) if call["service"] == "iam"]
 
 
-def test_renewal_after_a_change(box, cloud):
-    """What was frozen takes away, today's configuration grants: no renewal of another type, and never a session of
-    another role under the old lease."""
-    lease = box.call("lease.issue", secret="it", ttl_s=600)
-    change(box, "type")
-    box.reload()
+POLICY = json.dumps(document("s3:ListBucket"))
+BOUNDARY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+# method and type it is made with; the option and its new value; what it is called in the refusal
+OTHERS = [
+    ("assume-role", USERS, "role_arn", "arn:aws:iam::{account}:role/powerless"),
+    ("assume-role", USERS, "external_id", "another"),
+    ("assume-role", USERS, "path", "/new/"),
+    ("assume-role", USERS, "groups", ["readers"]),
+    ("assume-role", USERS, "policy_arns", [BOUNDARY]),
+    ("assume-role", USERS, "policy_documents", [POLICY]),
+    ("assume-role", USERS, "permissions_boundary", BOUNDARY),
+    ("access-key", USERS, "access_key_id", "credential:other-id"),
+    ("access-key", SESSIONS, "access_key_id", "credential:other-id"),
+    ("assume-role", SESSIONS, "role_arn", "arn:aws:iam::{account}:role/powerless"),
+    ("assume-role", SESSIONS, "session_policy_document", POLICY),
+    ("assume-role", SESSIONS, "session_policy_arns", [BOUNDARY]),
+    ("irsa", SESSIONS, "role_arn", "arn:aws:iam::{account}:role/powerless"),
+    ("irsa", SESSIONS, "web_identity_token_file", "{path}/token2"),
+    ("irsa", USERS, "policy_arns", [BOUNDARY]),
+]
+
+
+def refused(agent, lease, **params):
     with pytest.raises(RpcError) as caught:
-        box.call("lease.renew", lease_id=lease["lease_id"], ttl_s=1200)
-    assert caught.value.code == "not_renewable"
-    session = box.call("lease.issue", secret="it", ttl_s=900)
-    box.secrets["it"]["role_arn"] = cloud.arn("role/powerless")
-    box.secrets["it"]["max_ttl"] = "30m"
-    box.secrets["it"]["default_ttl"] = "15m"
+        agent.call("lease.renew", lease_id=lease["lease_id"], **params)
+    assert caught.value.code == "not_renewable", caught.value.message
+    return caught.value.message
+
+
+def made_with(agent, method, kind):
+    agent.secrets["it"] = settings(agent, method, kind)
+    agent.write_config()
+    agent.reload()
+    return agent.call("lease.issue", secret="it", ttl_s=1200)
+
+
+@pytest.mark.parametrize("method, kind, option, value", OTHERS)
+def test_no_renewal_after_a_change(box, cloud, method, kind, option, value):
+    """Today's configuration grants: a lease is not prolonged by another identity or with other permissions than a new
+    one would have, the refusal names the option, and with the old value back it is renewed."""
+    lease = made_with(box, method, kind)
+    for name in ("id", "secret"):
+        box.put_credential(f"other-{name}", cloud.management["access_key_id" if name == "id" else "secret_access_key"])
+    box.write_file("token2", open(f"{box.path}/token", encoding="utf-8").read())
+    if isinstance(value, str):
+        value = value.replace("{account}", cloud.account_id).replace("{path}", box.path)
+    before = dict(box.secrets["it"])
+    box.secrets["it"][option] = value
     box.write_config()
     box.reload()
-    renewed = box.call("lease.renew", lease_id=session["lease_id"], ttl_s=1800)
-    assert renewed["arn"] == session["arn"] and ":assumed-role/minter/" in identity(cloud, renewed)
-    assert "30m" in renewed["clamp_reason"] or renewed["granted_ttl_s"] == 1800
+    mark = cloud.mark()
+    other = "other" if option.endswith("s") else "another"
+    assert refused(box, lease, ttl_s=3600) == \
+        f'secret "it" has {other} {option} now than this lease was made with; issue a new one'
+    shown = box.call("lease.get", lease_id=lease["lease_id"])
+    assert (shown["expires_at"], shown["access_key_id"]) == (lease["expires_at"], lease["access_key_id"])
+    assert not cloud.calls("PutUserPolicy", since=mark)
+    box.secrets["it"] = before
+    box.write_config()
+    box.reload()
+    assert box.call("lease.renew", lease_id=lease["lease_id"], ttl_s=3600)["expires_at"] > lease["expires_at"]
+
+
+@pytest.mark.parametrize("method, kind", [("access-key", USERS), ("assume-role", USERS), ("assume-role", SESSIONS)])
+def test_renewal_after_a_harmless_change(box, cloud, method, kind):
+    """How AWS is reached, for how long, how things are called."""
+    lease = made_with(box, method, kind)
+    box.secrets["it"].update(max_ttl="2h", default_ttl="20m", region="us-east-1", max_leases=7,
+                             secret_access_key="credential:moved",
+                             iam_endpoint=cloud.url + "/", sts_endpoint=cloud.url + "/")
+    box.put_credential("moved", cloud.management["secret_access_key"])
+    if kind == USERS:
+        box.secrets["it"].update(tags=["a=b"], username_template="new-{lease}")
+    box.write_config()
+    box.reload()
+    renewed = box.call("lease.renew", lease_id=lease["lease_id"], ttl_s=2400)
+    assert renewed["expires_at"] > lease["expires_at"]
+
+
+@pytest.mark.parametrize("what, named", [("type", "credential_type"), ("method", "method"), ("role", "role_arn"),
+                                         ("account", "role_arn"), ("path", "path"), ("gone", "not configured")])
+def test_no_renewal_of_what_is_revoked_as_it_was_made(box, what, named):
+    lease = box.call("lease.issue", secret="it", ttl_s=600)
+    change(box, what)
+    box.reload()
+    if what == "gone":
+        with pytest.raises(RpcError) as caught:
+            box.call("lease.renew", lease_id=lease["lease_id"])
+        assert caught.value.code == "not_allowed"
+        return
+    assert named in refused(box, lease, ttl_s=1200)
+
+
+def test_roles_hop_denied_from_now_on(box, cloud):
+    """What either configuration takes away is taken away."""
+    lease = box.call("lease.issue", secret="it", ttl_s=600)
+    assert "sts:AssumeRole" not in json.dumps(cloud.users()[lease["username"]]["inline"]["kms-fence"])
+    box.secrets["it"]["deny_role_hop"] = True
+    box.write_config()
+    box.reload()
+    box.call("lease.renew", lease_id=lease["lease_id"], ttl_s=1200)
+    assert "sts:AssumeRole" in json.dumps(cloud.users()[lease["username"]]["inline"]["kms-fence"])
+
+
+def test_session_of_another_management_user(box, cloud):
+    """The same words lead to the key of another user of the account: its session would be another credential."""
+    lease = made_with(box, "access-key", SESSIONS)
+    seeded = cloud.seed(users=[{"name": "other-manager", "inline": {"all": document()}, "access_keys": 1}])
+    key = seeded["users"]["other-manager"]["access_keys"][0]
+    box.put_credential("root-id", key["access_key_id"])
+    box.put_credential("root-secret", key["secret_access_key"])
+    box.restart()
+    message = refused(box, lease, ttl_s=3600)
+    assert "other-manager" in message and lease["arn"] in message
+
+
+def pass_time(agent, seconds):
+    agent.cloud.clock(seconds)
+    agent.write_clock(seconds * 1000, seconds * 1000)
+
+
+@pytest.mark.hooks
+@pytest.mark.parametrize("option, value, why", [("role_arn", "arn:aws:iam::{account}:role/powerless", "another role_arn"),
+                                                ("allow", ["user:1"], "does not allow the owner")])
+def test_bound_lease_after_a_change(box, cloud, option, value, why):
+    """The agent renews it no more, says so once and does not ask again: the lease ends at its end."""
+    process = kms_exec_start(box, "-s", "it", "-t", "70", "--", "/bin/sh", "-c", "echo ready; exec sleep 90")
+    assert process.stdout.readline() == "ready\n"
+    lease = box.leases()[0]
+    assert lease["bound"] is True
+    box.secrets["it"][option] = value.format(account=cloud.account_id) if isinstance(value, str) else value
+    box.write_config()
+    box.reload()
+    mark = cloud.mark()
+    line = "renewal by the agent: "
+    for seconds in (40, 46, 60):
+        pass_time(box, seconds)
+        box.wait_log(line)
+        time.sleep(1.2)
+    assert [text for text in box.log().splitlines() if line in text and why in text] and box.log().count(line) == 1
+    shown = box.call("lease.get", lease_id=lease["lease_id"])
+    assert shown["state"] == "active" and shown["expires_at"] == lease["expires_at"] and why in shown["error"]
+    assert not cloud.calls("PutUserPolicy", since=mark)
+    pass_time(box, 72)
+    cloud.wait_for_call("DeleteAccessKey", since=mark)
+    process.kill()
+    process.communicate()
+    assert box.wait_lease(lease["lease_id"], "revoked")["reason"] == "expired"

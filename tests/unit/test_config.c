@@ -258,6 +258,46 @@ static void digest_follows_what_shapes(void **state)
     }
 }
 
+/* Only what decides the permissions, and not the order in which it is written. */
+static void grant_follows_permissions(void **state)
+{
+    static const struct {
+        const char *option, *same_as; /* NULL: as nothing set; "": as no other row */
+    } rows[] = {
+        {"", NULL},
+        {"tags = \"a=b\";", NULL},
+        {"path = \"/x/\";", NULL},
+        {"max_ttl = \"2h\";", NULL},
+        {"deny_role_hop = true;", NULL},
+        {"username_template = \"{lease}\";", NULL},
+        {"groups = \"a\";", ""},
+        {"groups = \"a,b\";", ""},
+        {"groups = \"b,a\";", "groups = \"a,b\";"},
+        {"policy_arns = \"arn:aws:iam::aws:policy/A\";", ""},
+        {"permissions_boundary = \"arn:aws:iam::aws:policy/A\";", ""},
+        {"policy_documents = [\"@p.json\"];", ""},
+    };
+    char grants[sizeof(rows) / sizeof(rows[0])][RECIPE_GRANT_MAX + 1];
+
+    (void)state;
+    files_write("p.json", POLICY);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[1024];
+        struct config *config;
+
+        snprintf(text, sizeof(text), AGENT "secret: { a: { %s %s } };", rows[i].option, KEYS);
+        files_write("agent.conf", text);
+        config = load_good();
+        memcpy(grants[i], config_secret(config, "a")->recipe.grant, sizeof(grants[i]));
+        config_unref(config);
+        print_message("%s: %s\n", rows[i].option, grants[i]);
+        assert_int_equal(strcmp(grants[i], RECIPE_GRANT_NONE) == 0, rows[i].same_as == NULL);
+        for (size_t j = 0; j < i && rows[i].same_as != NULL; j++)
+            assert_int_equal(strcmp(grants[i], grants[j]) == 0,
+                             strcmp(rows[i].same_as, rows[j].option) == 0 && j > 0);
+    }
+}
+
 static void inherited_from_the_agent_section(void **state)
 {
     struct config *config;
@@ -635,6 +675,7 @@ int main(void)
         FILES_TEST(whole_secret_section),
         FILES_TEST(print_round_trips),
         FILES_TEST(digest_follows_what_shapes),
+        FILES_TEST(grant_follows_permissions),
         FILES_TEST(inherited_from_the_agent_section),
         FILES_TEST(drop_ins_in_byte_order),
         FILES_TEST(references_are_counted),

@@ -159,7 +159,7 @@ static void renewal_table(void **state)
     for (size_t i = 0; i < sizeof(renewals) / sizeof(renewals[0]); i++) {
         const struct renewal_row *row = &renewals[i];
         struct ttl_renewal renewal = {row->now_ms,    T0,        T0 + HOUR, row->frozen_s,
-                                      row->current_s, row->ttl_s};
+                                      row->current_s, row->ttl_s, false};
         int64_t expires_ms = -7;
         char reason[160] = "untouched";
         struct err err = {0};
@@ -177,12 +177,31 @@ static void renewal_table(void **state)
     }
 }
 
+/* What was asked for is measured by today's max_ttl alone: above it is an error, not a clamp. */
+static void renewal_asked_for(void **state)
+{
+    struct ttl_renewal renewal = {T0 + 1800000, T0, T0 + HOUR, MAX, 7200, 7201, true};
+    int64_t expires_ms;
+    char reason[160];
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(ttl_renew(&renewal, &expires_ms, reason, &err), KMS_ETTL);
+    assert_string_equal(err.message, "a TTL of 2h1s is above the secret's max_ttl of 2h");
+    renewal.ttl_s = 7200;
+    assert_int_equal(ttl_renew(&renewal, &expires_ms, reason, &err), 0);
+    assert_string_equal(reason, "max_ttl is 2h from the start of the lease");
+    renewal.frozen_max_s = 3600;
+    assert_int_equal(ttl_renew(&renewal, &expires_ms, reason, &err), KMS_ENORENEW);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grant_table),
         cmocka_unit_test(longer_stays_within_max_ttl),
         cmocka_unit_test(renewal_table),
+        cmocka_unit_test(renewal_asked_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
