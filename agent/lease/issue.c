@@ -34,6 +34,18 @@ static int fail_short_of_budget(struct issue *issue)
     return err_hint(&issue->err, "try again later; many leases are being made or revoked");
 }
 
+/* What AWS said last is the reason, where a wait for the next try went past the deadline. */
+static int fail_late(struct issue *issue)
+{
+    const struct issue_progress *p = issue->progress;
+
+    if (p->budget_short)
+        return fail_short_of_budget(issue);
+    if (p->retry.attempt > 0 && issue->err.code != 0)
+        return issue->err.code;
+    return err_set(&issue->err, KMS_ETIMEOUT, "the lease could not be made in time");
+}
+
 /* Canceled or too late? Not once the lease is granted: then the reply decides. */
 static int check_going_on(struct issue *issue)
 {
@@ -42,9 +54,7 @@ static int check_going_on(struct issue *issue)
     if (atomic_load(&issue->job.canceled))
         return err_set(&issue->err, KMS_ECANCELED, "the request was given up");
     if (issue->job.deadline_ms != 0 && clock_boot_ms() > issue->job.deadline_ms)
-        return issue->progress->budget_short
-                   ? fail_short_of_budget(issue)
-                   : err_set(&issue->err, KMS_ETIMEOUT, "the lease could not be made in time");
+        return fail_late(issue);
     if (issue->lease.expires_ms != 0 && clock_aws_ms() >= issue->lease.expires_ms)
         return err_set(&issue->err, KMS_ETIMEOUT, "the lease ended before it was made");
     return 0;

@@ -101,3 +101,17 @@ def test_short_budget_finishes_what_it_began(make_agent):
     assert all(error.code == "busy" and "iam_rate" in error.message for error in errors), errors[0]
     made = [call for call in agent.cloud.calls("CreateUser") if call["applied"]]
     assert len(made) <= len(got) + 2, "mints that had begun were not finished"
+
+
+@pytest.mark.hooks
+def test_time_that_runs_out_between_tries_tells_what_aws_said(agent, cloud):
+    """A suspended host: the wait for the next try ends after the deadline of the request."""
+    cloud.fault("GetSessionToken", "status", code=503, count=-1)
+    client = agent.rpc()
+    request = client.send("lease.issue", {"secret": "session"})
+    cloud.wait_for_call("GetSessionToken", count=3, timeout_s=10)
+    cloud.clock(120)
+    agent.write_clock(120000, 120000)
+    with pytest.raises(RpcError) as error:
+        client.wait(request)
+    assert error.value.code == "aws_unavailable" and "ServiceUnavailable" in error.value.message
