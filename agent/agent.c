@@ -3,7 +3,7 @@
 
 #include "aws/http.h"
 #include "base/clock.h"
-#include "base/message_ids.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "base/thread_role.h"
 #include "common/log.h"
@@ -125,6 +125,7 @@ static int make_env(struct agent *agent, struct err *err)
     if (rc != 0)
         return rc;
     agent->env.started_wall_ms = clock_wall_ms();
+    agent->env.run_id = random_below(UINT64_MAX - 1) + 1;
     agent->env.iam_budgets = budget_set_new(config->iam_rate, config->iam_rate * 2);
     agent->env.sts_budgets = budget_set_new(config->sts_rate, config->sts_rate * 2);
     if (agent->env.iam_budgets == NULL || agent->env.sts_budgets == NULL)

@@ -29,6 +29,14 @@ static bool skip_all_but_left_over(enum due_action action)
     return action != DUE_RECOVER && action != DUE_UNDELIVERED && action != DUE_REVOKE;
 }
 
+/* Nobody works on it: an earlier process made it. Records of older versions do not say which. */
+static bool is_left_over(const struct claim *claim, const struct lease *lease)
+{
+    if (lease->run_id != 0)
+        return lease->run_id != claim->env->run_id;
+    return uuid7_ms(&lease->id) < claim->env->started_wall_ms;
+}
+
 static void add_row(struct claim *claim, const struct lease *lease, enum due_action action)
 {
     claim->rows[claim->count++] = (struct claim_row){
@@ -110,45 +118,72 @@ static int claim_row(struct store_txn *txn, struct claim *claim, const struct du
     }
 }
 
-/* Begins the revocation of left-over rows in a range of time. A lease this process is making right
- * now is not left over. */
+/* A record that cannot be read must not stop the others. */
+static void tell_failed(size_t failed, const struct err *err)
+{
+    if (failed > 0)
+        log_error("due index: %zu leases could not be claimed: %s", failed, err->message);
+}
+
+/* Pulls a row of left-over work to now; *ret_pulled is whether it was. */
+static int pull_row(struct store_txn *txn, struct claim *claim, const struct due_row *row,
+                    bool *ret_pulled, struct err *err)
+{
+    struct lease lease;
+    int rc = store_get(txn, &row->id, &lease, err);
+
+    *ret_pulled = rc == 0 && is_left_over(claim, &lease);
+    return *ret_pulled ? claim_revoke(txn, claim, row, 0, err) : rc;
+}
+
 static int pull_rows(struct store_txn *txn, struct claim *claim, int64_t from_ms, int64_t until_ms,
                      bool (*skip)(enum due_action action), struct err *err)
 {
     struct due_row rows[CLAIM_MAX];
-    size_t count, pulled = 0;
+    size_t count = 0, pulled = 0, failed = 0;
     int64_t next;
     int rc = store_due_range(txn, from_ms, until_ms, rows, CLAIM_MAX, skip, &count, &next, err);
 
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        if (uuid7_ms(&rows[i].id) >= claim->env->started_wall_ms)
-            continue;
-        pulled++;
-        rc = claim_revoke(txn, claim, &rows[i], 0, err);
+    for (size_t i = 0; i < count; i++) {
+        bool one = false;
+
+        failed += pull_row(txn, claim, &rows[i], &one, err) != 0;
+        pulled += one;
     }
-    claim->more = claim->more || (count == CLAIM_MAX && pulled > 0);
+    tell_failed(failed, err);
+    claim->more = claim->more || (count == CLAIM_MAX && pulled > failed);
     return rc;
 }
 
-static bool skip_all_but_revocations(enum due_action action)
+/* What lies ahead because a clock was ahead when it was written: revocations further away than they
+ * ever wait, and unfinished leases of an earlier process, however far. */
+static int revive_row(struct store_txn *txn, struct claim *claim, const struct due_row *row,
+                      struct err *err)
 {
-    return action != DUE_REVOKE;
+    bool pulled;
+
+    if (row->action != DUE_REVOKE)
+        return pull_row(txn, claim, row, &pulled, err);
+    return row->at_ms >= claim->now_ms + REVOKE_AHEAD_MS ? claim_revoke(txn, claim, row, 0, err)
+                                                         : 0;
 }
 
-/* No wait of a revocation is as long: such a row was written by a clock that was ahead. */
 static int apply_revive(struct store_txn *txn, struct claim *claim, struct err *err)
 {
     struct due_row rows[CLAIM_MAX];
-    int64_t from_ms = claim->now_ms + REVOKE_AHEAD_MS;
-    size_t count;
+    int64_t from_ms = claim->now_ms + 1;
+    size_t count = 0, failed = 0;
     int rc;
 
     if (claim->revive_ms > from_ms)
         from_ms = claim->revive_ms;
-    rc = store_due_range(txn, from_ms, INT64_MAX, rows, CLAIM_MAX, skip_all_but_revocations, &count,
+    rc = store_due_range(txn, from_ms, INT64_MAX, rows, CLAIM_MAX, skip_all_but_left_over, &count,
                          &claim->revive_ms, err);
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = claim_revoke(txn, claim, &rows[i], 0, err);
+    for (size_t i = 0; i < count; i++)
+        failed += revive_row(txn, claim, &rows[i], err) != 0;
+    tell_failed(failed, err);
+    if (claim->revive_ms == from_ms) /* more rows than one look takes, all of the same moment */
+        claim->revive_ms++;
     claim->next_ms = claim->now_ms;
     return rc;
 }
@@ -194,11 +229,9 @@ static int apply_claim(struct store_txn *txn, void *arg, struct err *err)
     for (size_t i = 0; i < count; i++)
         failed += claim_row(txn, claim, &rows[i], err) != 0;
     claim->more = claim->next_ms != 0 && claim->next_ms <= claim->now_ms && failed < count;
-    if (failed > 0) { /* a record that cannot be read must not stop the others */
-        log_error("due index: %zu leases could not be claimed: %s", failed, err->message);
-        if (!claim->more)
-            claim->next_ms = claim->now_ms + FAILED_AHEAD_MS;
-    }
+    tell_failed(failed, err);
+    if (failed > 0 && !claim->more)
+        claim->next_ms = claim->now_ms + FAILED_AHEAD_MS;
     return 0;
 }
 

@@ -27,9 +27,9 @@ struct claim {
     bool hold_expiries; /* the clock is in doubt: leave rows that only a time makes due */
     bool recover; /* first claim after start: RECOVER, UNDELIVERED, REVOKE rows ahead of time are
                      taken too */
-    /* The clock went back, or may have: revocations that lie further ahead than any wait are pulled
-     * to now, a part of the index at a time; revive_ms is where to go on, 0: begin, and at the end.
-     */
+    /* The clock went back, or may have: revocations that lie further ahead than any wait, and what
+     * an earlier process left unfinished, are pulled to now, a part of the index at a time;
+     * revive_ms is where to go on, 0: begin, and at the end. */
     bool revive;
     int64_t revive_ms;
     size_t max; /* ≤ CLAIM_MAX */

@@ -18,6 +18,7 @@ struct lease_env {
     struct identity_cache *identities; /* who the management keys are */
     const char *agent_id;
     int64_t started_wall_ms; /* when this process started */
+    uint64_t run_id;         /* of this process, random, never 0: whose unfinished leases are whose */
     /* A due row may have moved to an earlier time; any thread (the scheduler looks again). */
     void (*due_changed)(void *arg);
     void *due_changed_arg;

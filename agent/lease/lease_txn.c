@@ -13,6 +13,7 @@ struct txn_arg {
     const struct lease_caps *caps;
     const struct err *cause;
     const struct lease_owner *actor;
+    uint64_t run_id;
     bool made_nothing;
     bool refused;
 };
@@ -90,6 +91,7 @@ static int apply_intend(struct store_txn *txn, void *arg, struct err *err)
 
     if (rc != 0)
         return rc;
+    lease.run_id = a->run_id;
     lease.state = (enum lease_state)lease_next(LEASE_NONE, LEASE_EVENT_INTEND);
     return store_put(txn, &lease, err);
 }
@@ -97,7 +99,7 @@ static int apply_intend(struct store_txn *txn, void *arg, struct err *err)
 int lease_txn_intend(struct lease_env *env, const struct lease *lease,
                      const struct lease_caps *caps, struct err *err)
 {
-    struct txn_arg arg = {.in = lease, .caps = caps};
+    struct txn_arg arg = {.in = lease, .caps = caps, .run_id = env->run_id};
 
     return store_run(env->store, apply_intend, &arg, false, err);
 }
@@ -117,6 +119,7 @@ static int apply_grant_session(struct store_txn *txn, void *arg, struct err *err
 
     if (rc != 0)
         return rc;
+    lease.run_id = a->run_id;
     lease.state = (enum lease_state)lease_next(LEASE_NONE, LEASE_EVENT_GRANT);
     *a->out = lease;
     return txn_put_and_audit(txn, &lease, AUDIT_ISSUED, NULL, NULL, err);
@@ -125,7 +128,7 @@ static int apply_grant_session(struct store_txn *txn, void *arg, struct err *err
 int lease_txn_grant_session(struct lease_env *env, const struct lease *lease,
                             const struct lease_caps *caps, struct err *err)
 {
-    struct txn_arg arg = {.in = lease, .caps = caps};
+    struct txn_arg arg = {.in = lease, .caps = caps, .run_id = env->run_id};
     struct lease stored;
     int rc;
 

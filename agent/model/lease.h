@@ -69,6 +69,7 @@ struct lease_process {
 
 struct lease {
     struct uuid id;
+    uint64_t run_id;         /* of the process that made the lease; 0: of an older version */
     enum lease_state state;
     bool delivered;          /* the reply went out whole */
     bool stuck;              /* a permanent failure: needs a person, retried in the slow lane */

@@ -36,6 +36,7 @@ struct due_pump {
     bool wanted;  /* look again when the claim is back */
     bool starved; /* more rows are due than there is room for */
     bool recover;
+    bool dated;            /* recovery began anew when AWS's time was known */
     bool revive;           /* AWS time went back, or the last process may have had a wrong one */
     int64_t apart_ms;      /* AWS time minus boot clock at the last look */
     bool failing;          /* the last claim failed; logged once */
@@ -68,6 +69,9 @@ static void pump_check_time(struct due_pump *pump)
 {
     int64_t apart_ms = clock_aws_ms() - clock_boot_ms();
 
+    pump->offset_known = clock_offset(&pump->offset_ms);
+    if (pump->offset_known && !pump->dated)
+        pump->dated = pump->recover = true;
     if (apart_ms < pump->apart_ms - BACK_MS) {
         pump->revive = true;
         pump->flight->claim.revive_ms = 0;
@@ -92,7 +96,6 @@ void due_pump_look(struct due_pump *pump)
     }
     pump->wanted = pump->starved = false;
     pump->in_flight = true;
-    pump->offset_known = clock_offset(&pump->offset_ms);
     pump_check_time(pump);
     claim->env = pump->options.env;
     claim->now_ms = clock_aws_ms();

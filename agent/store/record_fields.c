@@ -50,6 +50,7 @@ static const struct record_field lease_fields[] = {
     LEASE_U32(28, attempts),
     LEASE(29, RECORD_SIGNED, retry_ms),
     LEASE(30, RECORD_BOOL, create_unclear),
+    LEASE(31, RECORD_UNSIGNED, run_id),
     LEASE_U32(40, owner.uid),
     LEASE_U32(41, owner.gid),
     LEASE(42, RECORD_SIGNED, owner.pid),

@@ -164,6 +164,7 @@ void world_boot(void)
     world.env = (struct lease_env){.store = fake_store_open(),
                                    .agent_id = "sim",
                                    .started_wall_ms = clock_wall_ms(),
+                                   .run_id = world.boots + 1,
                                    .due_changed = due_changed_early};
     must(sources_new(NULL, &world.env.sources, &err), &err);
     must(identity_cache_new(&world.env.identities, &err), &err);

@@ -40,6 +40,31 @@ static void test_due_rows_become_jobs(void **state)
     assert_int_equal(stats_of(fake).oldest_overdue_ms, 0);
 }
 
+/* The wall clock of the start may be wrong: what lies near now is another thing once AWS's time is
+ * known. */
+static void test_recovery_begins_anew_when_the_time_is_known(void **state)
+{
+    struct fake *fake = *state;
+    int64_t now = clock_wall_ms();
+    unsigned claims;
+
+    clock_void_offset();
+    work_start(fake);
+    claims = fake->claims_recover;
+    assert_true(claims > 0);
+    clock_observe_aws(now + 3600000, now, now);
+    schedule_poke(fake->schedule);
+    fake_turn(fake, 150);
+    assert_true(fake->claims_recover > claims);
+    claims = fake->claims_recover;
+    now = clock_wall_ms();
+    clock_observe_aws(now + 7200000, now, now); /* later it is no start any more */
+    schedule_poke(fake->schedule);
+    fake_turn(fake, 150);
+    assert_int_equal(fake->claims_recover, claims);
+    clock_void_offset();
+}
+
 /* After a restart of the agent a process may not be found again: then nobody knows whether it
  * lives. */
 static void test_no_renewal_of_what_is_not_watched(void **state)
@@ -301,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_due_rows_become_jobs),
+        TEST(test_recovery_begins_anew_when_the_time_is_known),
         TEST(test_no_renewal_of_what_is_not_watched),
         TEST(test_row_is_on_time),
         TEST(test_expiry_is_on_aws_time),
