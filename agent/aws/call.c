@@ -2,6 +2,7 @@
 #include "aws/call.h"
 
 #include "aws/aws_code.h"
+#include "aws/denied_hint.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/metrics.h"
@@ -82,19 +83,20 @@ static int send_query(const struct exchange *exchange, const struct endpoint *en
 }
 
 /* No HTTP answer came. */
-static int fail_unanswered(const struct exchange *exchange, int rc, bool sent)
+static int fail_unanswered(const struct exchange *exchange, int rc,
+                           const struct http_response *response)
 {
     struct aws_result *result = exchange->result;
     struct err *err = exchange->err;
 
-    result->maybe_applied = sent;
+    result->maybe_applied = response->sent;
     switch (rc) {
     case KMS_ECONFIG:
     case KMS_EINTERNAL:
         result->failure = AWS_FAILED_PERMANENT;
         break;
     default:
-        result->failure = AWS_FAILED_TRANSIENT;
+        result->failure = response->untrusted ? AWS_FAILED_UNTRUSTED : AWS_FAILED_TRANSIENT;
         break;
     }
     err_context(err, "%s", exchange->query->action);
@@ -118,20 +120,13 @@ static bool repeats_secret(const struct exchange *exchange, const char *message)
             strstr(message, secret_text(&credential->session_token)) != NULL);
 }
 
-/* A call may need more than its own action (CreateUser with tags: iam:TagUser); AWS names it. */
 static void add_denied_hint(const struct exchange *exchange, const char *message)
 {
-    char action[96];
+    char called[96];
 
-    if (aws_code_denied_action(message, action, sizeof(action)) != 0)
-        snprintf(action, sizeof(action), "%s:%s", service_names[exchange->service],
-                 exchange->query->action);
-    if (exchange->result->denied_blind && strcmp(action, "iam:GetUser") == 0)
-        err_hint(exchange->err,
-                 "the management identity needs iam:GetUser on every user: for one that does not "
-                 "exist AWS knows no path");
-    else
-        err_hint(exchange->err, "the management identity needs %s", action);
+    snprintf(called, sizeof(called), "%s:%s", service_names[exchange->service],
+             exchange->query->action);
+    denied_hint(exchange->err, called, message, exchange->result->denied_blind);
 }
 
 static void add_hint(const struct exchange *exchange, int error, const char *message)
@@ -292,7 +287,7 @@ int aws_call(const struct aws_target *target, enum aws_service service, const st
     sent_ms = clock_boot_ms();
     rc = send_query(&exchange, &endpoint, url, &response);
     if (rc != 0) {
-        rc = fail_unanswered(&exchange, rc, response.sent);
+        rc = fail_unanswered(&exchange, rc, &response);
     } else {
         observe_date(&response, apart_ms);
         rc = judge(&exchange, &response, ret_xml);

@@ -27,6 +27,8 @@ enum aws_failure {
     AWS_FAILED_CHANGING, /* EntityTemporarilyUnmodifiable, ConcurrentModification: minutes, retry */
     AWS_FAILED_CREDENTIAL, /* the signing credential is bad: InvalidClientTokenId, ExpiredToken,
                               SignatureDoesNotMatch */
+    AWS_FAILED_UNTRUSTED,  /* the server's certificate is not trusted: it was not asked, and asking
+                              again helps nobody who waits */
 };
 
 /* Where and as whom to call. Borrowed pointers, valid for the call. */

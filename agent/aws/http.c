@@ -6,7 +6,6 @@
 #include "base/thread_role.h"
 
 #include <curl/curl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +16,7 @@
 #define CONNECTIONS_MAX 4
 #define LOW_SPEED_BYTES 1L
 #define LOW_SPEED_S 5L
-/* Resolver threads that outlived their call are detached and end by themselves; past this many in
- * the window no more are started. */
-#define STUCK_RESOLVERS_MAX 64
-#define STUCK_WINDOW_MS 60000
+#define CA_CACHE_S 60L /* what ca_file holds may be changed */
 
 struct http_client {
     CURL *easy;
@@ -37,8 +33,6 @@ struct transfer {
 
 static http_transport_fn *transport_override;
 static void *transport_arg;
-static atomic_int stuck_resolvers;
-static _Atomic int64_t stuck_window_ms; /* boot clock, start of the window they are counted in */
 
 void http_set_transport(http_transport_fn *transport, void *arg)
 {
@@ -208,6 +202,7 @@ static bool set_trust(CURL *easy, const struct http_request *request, bool https
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
     if (request->ca_file != NULL && request->ca_file[0] != '\0') {
         SET(CURLOPT_CAINFO, request->ca_file);
         SET(CURLOPT_CAPATH, NULL);
@@ -286,17 +281,6 @@ static bool set_callbacks(CURL *easy, struct http_client *client, struct transfe
     return failed;
 }
 
-static bool resolver_is_stuck(void)
-{
-    int64_t now_ms = clock_boot_ms();
-
-    if (now_ms - atomic_load(&stuck_window_ms) > STUCK_WINDOW_MS) {
-        atomic_store(&stuck_window_ms, now_ms);
-        atomic_store(&stuck_resolvers, 0);
-    }
-    return atomic_load(&stuck_resolvers) >= STUCK_RESOLVERS_MAX;
-}
-
 /* What libcurl says about the time line: whether any byte of the request can have left, and when.
  */
 static void note_sent(CURL *easy, CURLcode code, int64_t started_ms, struct http_response *ret)
@@ -312,7 +296,19 @@ static void note_sent(CURL *easy, CURLcode code, int64_t started_ms, struct http
     if (ret->received_wall_ms == 0)
         ret->received_wall_ms = clock_wall_ms();
     if (code == CURLE_OPERATION_TIMEDOUT && resolved_us == 0 && !ret->sent)
-        atomic_fetch_add(&stuck_resolvers, 1);
+        http_resolver_note_stuck();
+}
+
+/* No time will cure it: who serves there is not who was asked for. */
+static int explain_untrusted(const struct http_client *client, const struct transfer *transfer,
+                             struct err *err)
+{
+    const struct http_request *request = transfer->request;
+    long verify = 0;
+
+    transfer->response->untrusted = true;
+    (void)curl_easy_getinfo(client->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
+    return http_explain_untrusted(request->url, request->ca_file, verify, client->error, err);
 }
 
 static int explain(const struct http_client *client, CURLcode code, const struct transfer *transfer,
@@ -324,6 +320,8 @@ static int explain(const struct http_client *client, CURLcode code, const struct
         return err_set(err, KMS_ECANCELED, "the request was given up");
     if (code == CURLE_OUT_OF_MEMORY)
         return err_set(err, KMS_ENOMEM, "out of memory");
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        return explain_untrusted(client, transfer, err);
     return err_set(err, code == CURLE_OPERATION_TIMEDOUT ? KMS_ETIMEOUT : KMS_EAWSDOWN, "%s",
                    client->error[0] != '\0' ? client->error : curl_easy_strerror(code));
 }
@@ -378,7 +376,7 @@ int http_perform(struct http_client *client, const struct http_request *request,
     *ret = (struct http_response){0};
     if (transport_override != NULL)
         return transport_override(request, ret, err, transport_arg);
-    if (resolver_is_stuck())
+    if (http_resolver_is_stuck())
         return err_set(err, KMS_EAWSDOWN, "name resolution hangs, not asking it for a while");
     url = curl_url();
     if (url == NULL)
@@ -391,10 +389,10 @@ int http_perform(struct http_client *client, const struct http_request *request,
     curl_slist_free_all(headers);
     curl_url_cleanup(url);
     if (rc != 0) {
-        bool sent = ret->sent;
+        struct http_response kept = {.sent = ret->sent, .untrusted = ret->untrusted};
 
         http_response_done(ret);
-        ret->sent = sent;
+        *ret = kept;
     }
     return rc;
 }

@@ -42,6 +42,7 @@ struct http_response {
     char request_id[80];    /* x-amzn-requestid */
     int64_t retry_after_ms; /* x-amz-retry-after or Retry-After, 0 = none */
     bool sent;              /* some of the request may have reached the server */
+    bool untrusted;         /* the certificate is not one of the server that was asked for */
 };
 
 /* curl_global_init_mem with wiping functions; checks AsynchDNS. Main thread, once, before threads.

@@ -6,9 +6,23 @@
 #include "common/timefmt.h"
 
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define STUCK_RESOLVERS_MAX 64 /* in the window */
+#define STUCK_WINDOW_MS 60000
+
+/* Verdicts as OpenSSL numbers them. */
+#define CERTIFICATE_UNJUDGED 1 /* libcurl stopped at the name */
+#define CERTIFICATE_NOT_YET_VALID 9
+#define CERTIFICATE_EXPIRED 10
+#define CERTIFICATE_OF_ANOTHER_HOST 62
+#define CERTIFICATE_OF_ANOTHER_ADDRESS 64
+
+static atomic_int stuck_resolvers;
+static _Atomic int64_t stuck_window_ms; /* boot clock, start of the window they are counted in */
 
 static const char *const plain_hosts[] = {
     "169.254.169.254", "169.254.170.2", "169.254.170.23", "::1", "fd00:ec2::254", "fd00:ec2::23",
@@ -158,6 +172,41 @@ void http_response_done(struct http_response *response)
 {
     wiping_free(response->body);
     *response = (struct http_response){0};
+}
+
+bool http_resolver_is_stuck(void)
+{
+    int64_t now_ms = clock_boot_ms();
+
+    if (now_ms - atomic_load(&stuck_window_ms) > STUCK_WINDOW_MS) {
+        atomic_store(&stuck_window_ms, now_ms);
+        atomic_store(&stuck_resolvers, 0);
+    }
+    return atomic_load(&stuck_resolvers) >= STUCK_RESOLVERS_MAX;
+}
+
+void http_resolver_note_stuck(void)
+{
+    atomic_fetch_add(&stuck_resolvers, 1);
+}
+
+int http_explain_untrusted(const char *url, const char *ca_file, long verify, const char *words,
+                           struct err *err)
+{
+    err_set(err, KMS_EAWSDOWN, "the certificate of %.200s is not trusted: %s", url, words);
+    if (verify == CERTIFICATE_NOT_YET_VALID || verify == CERTIFICATE_EXPIRED)
+        err_hint(err, "its dates do not fit the clock of this host: if the clock is right, the "
+                      "server needs another certificate");
+    else if (verify == 0 || verify == CERTIFICATE_UNJUDGED ||
+             verify == CERTIFICATE_OF_ANOTHER_HOST || verify == CERTIFICATE_OF_ANOTHER_ADDRESS)
+        err_hint(err, "it is that of another server: is the endpoint right, and does nothing come "
+                      "between?");
+    else if (ca_file != NULL && ca_file[0] != '\0')
+        err_hint(err, "no certificate authority in ca_file (%.200s) vouches for it", ca_file);
+    else
+        err_hint(err, "none of the system's certificate authorities vouches for it: the option "
+                      "ca_file names a PEM file with others");
+    return KMS_EAWSDOWN;
 }
 
 void http_environment_clear(void)

@@ -15,6 +15,15 @@ bool http_plain_host_allowed(const char *host);
 bool http_header_allowed(const char *header);
 /* Takes what the agent uses of one received header line; a status line starts anew. */
 void http_response_header(struct http_response *response, const char *line, size_t len);
+/* Too many resolver threads outlived their call of late: no more are to be started for a while. */
+bool http_resolver_is_stuck(void);
+/* One more did: they are detached and end by themselves. */
+void http_resolver_note_stuck(void);
+/* Fills err for a server whose certificate is not accepted, with what to do about it. url and
+ * ca_file as in the request; verify: OpenSSL's verdict, a number of x509_vfy.h; 0 or 1: its
+ * name is wrong; words: libcurl's. KMS_EAWSDOWN. */
+int http_explain_untrusted(const char *url, const char *ca_file, long verify, const char *words,
+                           struct err *err);
 /* Removes proxies, key logs and certificate overrides from the environment. Main thread, before
  * threads. */
 void http_environment_clear(void);

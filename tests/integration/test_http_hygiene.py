@@ -15,6 +15,7 @@ from agent import BUILD
 
 PROBE = os.environ.get("AWS_PROBE", os.path.join(BUILD, "tests", "unit", "aws_probe"))
 USER_NAME = b"kms-probe-0123456789abcdef0123456789abcdef"
+UNTRUSTED = "9"  # AWS_FAILED_UNTRUSTED
 KEY_ID, SECRET = "AKIAHYGIENE000000000", "hygiene-secret-0123456789-hygiene-secret"
 
 
@@ -189,7 +190,13 @@ def test_false_certificates(server, tmp_path, case):
     endpoint = server(context=tls(cert, key))
     line, errors = get_user(f"https://127.0.0.1:{endpoint.port}", **more)
     refused_before_the_request(endpoint, line, errors)
-    assert "certificate" in errors and ("expired" in errors) == (case == "expired")
+    assert line[2] == UNTRUSTED, "whoever waits is told at once"
+    assert f"the certificate of https://127.0.0.1:{endpoint.port}/ is not trusted: " in errors
+    assert ("expired" in errors) == (case == "expired")
+    hint = {"wrong-name": "that of another server", "expired": "the clock of this host",
+            "unknown-ca": f"no certificate authority in ca_file ({other}) vouches for it",
+            "ca-by-environment": "the option ca_file names a PEM file"}[case]
+    assert hint in errors
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

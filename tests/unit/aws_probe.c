@@ -37,7 +37,7 @@ static int say(struct probe *probe, const char *action, int rc)
     printf("%s %d %d %d %s\n", action, rc, (int)probe->result.failure,
            (int)probe->result.maybe_applied, probe->err.aws_code[0] ? probe->err.aws_code : "-");
     if (rc != 0)
-        fprintf(stderr, "%s\n", probe->err.message);
+        fprintf(stderr, "%s (%s)\n", probe->err.message, probe->err.hint);
     err_clear(&probe->err);
     return rc;
 }

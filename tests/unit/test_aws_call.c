@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* aws_call() and the actions above it, over the transport seam: what is sent, and what each answer
  * means. */
+#include "aws/denied_hint.h"
 #include "aws/http_rules.h"
 #include "aws/iam_cleanup.h"
 #include "aws/iam_user.h"
@@ -20,7 +21,7 @@
 /* The answer that the transport gives next, and what it was asked. */
 static struct {
     int rc, status, calls;
-    bool sent;
+    bool sent, untrusted;
     const char *body;
     int64_t date_ms, retry_after_ms;
     const char *request_id;
@@ -44,6 +45,7 @@ static int transport(const struct http_request *request, struct http_response *r
     snprintf(wire.region, sizeof(wire.region), "%s", request->signing_region);
     snprintf(wire.service, sizeof(wire.service), "%s", request->signing_service);
     ret->sent = wire.sent;
+    ret->untrusted = wire.untrusted;
     if (wire.rc != 0)
         return err_set(err, wire.rc, "the wire is down");
     ret->status = wire.status;
@@ -222,6 +224,11 @@ static void failures_without_an_answer(void **state)
     assert_int_equal(result.failure, AWS_FAILED_TRANSIENT);
     assert_false(result.maybe_applied);
     assert_string_equal(err.aws_action, "DeleteUser");
+    wire.untrusted = true;
+    assert_int_equal(delete_user(), KMS_EAWSDOWN);
+    assert_int_equal(result.failure, AWS_FAILED_UNTRUSTED);
+    assert_false(result.maybe_applied);
+    wire.untrusted = false;
     wire.rc = KMS_ECONFIG;
     assert_int_equal(delete_user(), KMS_ECONFIG);
     assert_int_equal(result.failure, AWS_FAILED_PERMANENT);
@@ -591,6 +598,54 @@ static void denial_names_the_action_that_aws_names(void **state)
     }
 }
 
+/* Who has to do what depends on the action, and on AWS's reason. */
+static void hints_are_true(void **state)
+{
+    static const struct {
+        const char *called, *message, *hint;
+    } rows[] = {
+        {"sts:GetSessionToken", "Cannot call GetSessionToken with session credentials",
+         "sts:GetSessionToken needs no permission"},
+        {"sts:GetSessionToken", NOT_AUTHORIZED "sts:GetSessionToken with an explicit deny",
+         "a policy denies sts:GetSessionToken outright"},
+        {"sts:GetCallerIdentity", "no", "sts:GetCallerIdentity needs no permission"},
+        {"sts:AssumeRole", NOT_AUTHORIZED "sts:AssumeRole on resource: r", "trust policy"},
+        {"sts:AssumeRole", NOT_AUTHORIZED "sts:TagSession on resource: r",
+         "need sts:TagSession on the role"},
+        {"sts:AssumeRoleWithWebIdentity", "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+         "the role's trust policy must allow sts:AssumeRoleWithWebIdentity"},
+        {"iam:AddUserToGroup", NOT_AUTHORIZED "iam:AddUserToGroup on resource: group readers",
+         "needs iam:AddUserToGroup on the group"},
+        {"iam:CreateUser",
+         NOT_AUTHORIZED "iam:CreateUser on resource: r because no permissions boundary allows the "
+                        "iam:CreateUser action",
+         "the permissions boundary of the management identity must allow iam:CreateUser"},
+        {"iam:CreateUser",
+         NOT_AUTHORIZED "iam:TagUser on resource: r with an explicit deny in a service control "
+                        "policy: arn:aws:organizations::1:policy/o-1/p-1",
+         "a policy denies iam:TagUser outright"},
+        {"iam:CreateUser",
+         NOT_AUTHORIZED "iam:CreateUser on resource: r because no service control policy allows "
+                        "the iam:CreateUser action",
+         "the organization must allow iam:CreateUser"},
+        {"iam:CreateUser",
+         NOT_AUTHORIZED "iam:CreateUser on resource: r because no identity-based policy allows "
+                        "the iam:CreateUser action",
+         "the management identity needs iam:CreateUser"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct err e = {0};
+
+        denied_hint(&e, rows[i].called, rows[i].message, false);
+        if (strstr(e.hint, rows[i].hint) == NULL || strchr(e.hint, '%') != NULL)
+            fail_msg("row %zu: \"%s\"", i, e.hint);
+        assert_true(strlen(e.hint) < ERR_HINT_MAX - 1);
+    }
+    denied_hint(NULL, "iam:CreateUser", "no", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -598,6 +653,7 @@ int main(void)
         cmocka_unit_test_setup(region_without_partition_is_refused, set_up),
         cmocka_unit_test_setup(every_code_has_its_meaning, set_up),
         cmocka_unit_test_setup(failures_without_an_answer, set_up),
+        cmocka_unit_test_setup(hints_are_true, set_up),
         cmocka_unit_test_setup(unreadable_success_may_have_been_applied, set_up),
         cmocka_unit_test_setup(other_error_root, set_up),
         cmocka_unit_test_setup(messages_hold_no_secret, set_up),
