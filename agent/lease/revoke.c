@@ -19,8 +19,10 @@
 
 #define HOLD_MS 120000 /* while this job works the due row lies this far ahead */
 #define TRANSIENT_BASE_MS 200
-#define TRANSIENT_CAP_MS 48000 /* with a call that hangs for 10 s before it: within 60 s of a recovery */
-#define SLOW_MS 60000 /* stuck leases: first tries, then … */
+#define TRANSIENT_CAP_MS                                                                           \
+    48000 /* with a call that hangs for 10 s before it: within 60 s of a recovery */
+#define RETRY_IN_PLACE_MS 60000 /* less than HOLD_MS */
+#define SLOW_MS 60000           /* stuck leases: first tries, then … */
 #define SLOW_LATER_MS 300000
 #define SLOW_TRIES 5
 #define WAIT_MS 20000 /* "waiting to be sure" asks again this often */
@@ -80,6 +82,7 @@ int revoke_verify(struct revoke *revoke, struct err *err)
         return rc;
     uuid_format(&lease->id, id);
     /* By the tag alone: the id is not known, or a CreateUser came late and made the user again. */
+    p->retry.attempt = 0;
     p->verified = (lease->user_id[0] != '\0' && strcmp(user.user_id, lease->user_id) == 0) ||
                   strcmp(user.lease_tag, id) == 0;
     return p->verified ? 0 : absence_check(revoke, STAGE_GONE, err);
@@ -279,6 +282,19 @@ static int after_stage(struct revoke *revoke, int outcome)
     return lease_txn_progress(revoke->env, lease, &revoke->err);
 }
 
+/* Once the key is dead a throttled call waits here and goes on where it was: begun anew, a clean-up
+ * of seven calls would hardly ever get through while AWS throttles every second one. */
+static int judge(struct revoke *revoke, int rc)
+{
+    struct revoke_progress *p = revoke->progress;
+    bool in_place = revoke->lease.stage != REVOKE_KEY && p->result.failure == AWS_FAILED_THROTTLED;
+
+    if (p->retry.attempt == 0)
+        p->retry_limit_ms = clock_boot_ms() + RETRY_IN_PLACE_MS;
+    return aws_access_judge(&p->access, revoke->env, AWS_IAM, in_place ? RETRY_TRANSIENT : 0,
+                            &p->result, &p->retry, p->retry_limit_ms, &revoke->job, rc);
+}
+
 static int revoke_run(struct job *job, void *worker_context)
 {
     struct revoke *revoke = QUEUE_OF(job, struct revoke, job);
@@ -301,8 +317,7 @@ static int revoke_run(struct job *job, void *worker_context)
         if (rc == KMS_EAWSDENIED)
             rc = recheck_denied(revoke);
         if (rc < 0 && rc != KMS_EAGAIN)
-            rc = aws_access_judge(&p->access, revoke->env, AWS_IAM, 0, &p->result,
-                                  &(struct retry){0}, 0, job, rc);
+            rc = judge(revoke, rc);
         if (rc == KMS_EAGAIN)
             return rc;
         crash_point("revoke-stage");

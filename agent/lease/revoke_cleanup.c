@@ -157,6 +157,8 @@ int revoke_cleanup(struct revoke *revoke, struct err *err)
         rc = revoke_take(revoke);
         if (rc == 0)
             rc = run_row(revoke, row, err);
+        if (rc >= 0)
+            revoke->progress->retry.attempt = 0;
         if (rc == 0)
             rc = raise_fence(revoke, err);
     }

@@ -23,6 +23,8 @@ struct revoke_progress {
     struct aws_access access;
     struct aws_result result; /* of the last call */
     struct cleanup cleanup;
+    struct retry retry; /* of a call that AWS throttled, in place */
+    int64_t retry_limit_ms;
     bool begun;    /* REVOKING is durable, lease is the record */
     bool verified; /* the user of that name is ours */
 };
