@@ -45,6 +45,8 @@ struct option {
     const char *default_text;  /* NULL: not set, or see default_note */
     const char *default_note;  /* default in words, for people */
     double min, max;           /* numbers and durations (in the stored unit), lists: most elements; both 0: no limit */
+    const char *max_why;       /* lists: whose limit max is, a clause; NULL: our own */
+    bool any_case;             /* lists: elements that differ in case only are the same at AWS */
     unsigned applies;          /* secrets: OPTION_PAIR() bits */
     bool shapes;               /* part of the digest: it shapes the credential */
     bool secretive;            /* never repeat the value in a message */

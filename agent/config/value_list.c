@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define ITEM_MAX 4096 /* bytes of one list element */
 
@@ -46,7 +47,46 @@ static int item_take(struct draft *draft, const struct option *option, struct st
     return 0;
 }
 
-/* An array's elements, or one string split at commas; blanks around each are cut off. */
+/* A comma too many, or "". index counts from 0; count: how many elements there are. */
+static int empty_item_refuse(struct draft *draft, const struct option *option,
+                             const struct parsed_value *value, size_t index, size_t count)
+{
+    const char *why = "";
+
+    if (value->kind == PARSED_STRING)
+        why = index == 0           ? ": the string begins with a comma"
+              : index == count - 1 ? ": the string ends with a comma"
+                                   : ": there is nothing between two commas";
+    draft_finding(draft, option->name, "element %zu of %zu is empty%s", index + 1, count, why);
+    return -1;
+}
+
+static size_t items_count(const struct parsed_value *value)
+{
+    size_t count = 1;
+
+    if (value->kind == PARSED_LIST)
+        return value->item_count;
+    for (const char *p = value->text; *p != '\0'; p++)
+        count += *p == ',';
+    return count;
+}
+
+/* One element's text, blanks around it cut off. */
+static int text_take(struct draft *draft, const struct option *option,
+                     const struct parsed_value *value, size_t index, struct string_list *list,
+                     const char *text, size_t length)
+{
+    char *item = trimmed(text, length);
+
+    if (item != NULL && item[0] == '\0') {
+        free(item);
+        return empty_item_refuse(draft, option, value, index, items_count(value));
+    }
+    return item_take(draft, option, list, item);
+}
+
+/* An array's elements, or one string split at commas. */
 static int items_collect(struct draft *draft, const struct option *option,
                          const struct parsed_value *value, struct string_list *ret)
 {
@@ -54,14 +94,15 @@ static int items_collect(struct draft *draft, const struct option *option,
 
     if (value->kind == PARSED_LIST) {
         for (size_t i = 0; i < value->item_count; i++)
-            rc |= item_take(draft, option, ret, trimmed(value->items[i], strlen(value->items[i])));
+            rc |= text_take(draft, option, value, i, ret, value->items[i], strlen(value->items[i]));
     } else if (value->kind == PARSED_STRING) {
         const char *p = value->text;
+        bool blank = p[strspn(p, " \t\r\n")] == '\0'; /* no element at all */
 
-        while (value->text[strspn(value->text, " \t\r\n")] != '\0') {
+        for (size_t i = 0; !blank; i++) {
             size_t length = strcspn(p, ",");
 
-            rc |= item_take(draft, option, ret, trimmed(p, length));
+            rc |= text_take(draft, option, value, i, ret, p, length);
             if (p[length] == '\0')
                 break;
             p += length + 1;
@@ -70,8 +111,9 @@ static int items_collect(struct draft *draft, const struct option *option,
         return value_wants(draft, option, "a list of strings");
     }
     if (rc == 0 && option->max > 0 && (double)ret->count > option->max) {
-        draft_finding(draft, option->name, "has %zu elements, at most %.0f are possible",
-                      ret->count, option->max);
+        draft_finding(draft, option->name, "has %zu elements, at most %.0f are possible%s%s",
+                      ret->count, option->max, option->max_why != NULL ? ": " : "",
+                      option->max_why != NULL ? option->max_why : "");
         return -1;
     }
     return rc;
@@ -84,6 +126,12 @@ static int duplicates_check(struct draft *draft, const struct option *option,
         for (size_t j = 0; j < i; j++)
             if (strcmp(list->items[i], list->items[j]) == 0) {
                 draft_finding(draft, option->name, "\"%.128s\" is there twice", list->items[i]);
+                return -1;
+            } else if (option->any_case && strcasecmp(list->items[i], list->items[j]) == 0) {
+                draft_finding(draft, option->name,
+                              "\"%.128s\" and \"%.128s\" are the same to AWS, which ignores case "
+                              "in names",
+                              list->items[j], list->items[i]);
                 return -1;
             }
     return 0;

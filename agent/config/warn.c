@@ -56,8 +56,10 @@ static int secret_warn(struct config *config, const struct secret_config *secret
     if (rc == 0 && secret->allow.count == 0)
         rc = warn(config, "secret \"%s\": allow is empty, nobody may have it", secret->name);
     if (rc == 0 && secret->policy_arns.count > MANAGED_POLICIES_DEFAULT)
-        rc = warn(config, "secret \"%s\": more than 10 policy_arns need a raised quota at AWS",
-                  secret->name);
+        rc = warn(config,
+                  "secret \"%s\": %zu policy_arns: AWS's quota is %d managed policies for a user, "
+                  "unless it was raised on request (up to 20)",
+                  secret->name, secret->policy_arns.count, MANAGED_POLICIES_DEFAULT);
     if (rc == 0 && strncmp(secret->recipe.access_key_id, "ASIA", 4) == 0)
         rc = warn(config, "secret \"%s\": access_key_id is that of a session, which ends",
                   secret->name);

@@ -613,6 +613,45 @@ static void warnings(void **state)
     config_unref(config);
 }
 
+/* A secret with count managed policies. */
+static void write_policies(size_t count)
+{
+    char text[4096];
+    size_t n = (size_t)snprintf(
+        text, sizeof(text), AGENT "secret: { users: { allow = \"user:0\";" KEYS "policy_arns = [");
+
+    for (size_t i = 0; i < count; i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\"arn:aws:iam::aws:policy/P%zu\"",
+                              i > 0 ? ", " : "", i);
+    snprintf(text + n, sizeof(text) - n, "]; }; };");
+    files_write("agent.conf", text);
+}
+
+static void quota_of_managed_policies(void **state)
+{
+    struct config *config;
+    struct err err = {0};
+
+    (void)state;
+    write_policies(10);
+    config = load_good();
+    assert_int_equal(config->warnings.count, 0);
+    config_unref(config);
+    write_policies(20);
+    config = load_good();
+    assert_int_equal(config->warnings.count, 1);
+    assert_string_equal(
+        config->warnings.items[0],
+        "secret \"users\": 20 policy_arns: AWS's quota is 10 managed policies for a "
+        "user, unless it was raised on request (up to 20)");
+    config_unref(config);
+    write_policies(21);
+    assert_int_equal(config_load(files_path("agent.conf"), &config, &err), KMS_ECONFIG);
+    assert_non_null(strstr(err.message,
+                           "policy_arns: has 21 elements, at most 20 are possible: AWS attaches 10 "
+                           "managed policies to a user, on request up to 20"));
+}
+
 static void agent_id_from_the_machine(void **state)
 {
     char id[MACHINE_AGENT_ID_SIZE], other[MACHINE_AGENT_ID_SIZE];
@@ -690,6 +729,7 @@ int main(void)
         FILES_TEST(check_names_every_finding),
         FILES_TEST(load_tells_the_first_and_how_many),
         FILES_TEST(warnings),
+        FILES_TEST(quota_of_managed_policies),
         FILES_TEST(agent_id_from_the_machine),
         FILES_TEST(thousand_secrets),
     };

@@ -402,14 +402,28 @@ static void names_and_lists(void **state)
         {KEYS "groups = [];", NULL},
         {KEYS "groups = [\"a,b\"];",
          NULL}, /* a comma is a character of a name; only strings are split */
-        {KEYS "groups = \"a,,b\";", "f:3: secret \"s\": groups: is empty"},
+        {KEYS "groups = \"a,,b\";", "f:3: secret \"s\": groups: element 2 of 3 is empty: there is "
+                                    "nothing between two commas"},
+        {KEYS "groups = \"a, b, \";",
+         "f:3: secret \"s\": groups: element 3 of 3 is empty: the string ends with a comma"},
+        {KEYS "groups = \",a\";",
+         "f:3: secret \"s\": groups: element 1 of 2 is empty: the string begins with a comma"},
+        {KEYS "groups = [\"a\", \" \"];", "f:3: secret \"s\": groups: element 2 of 2 is empty"},
+        {KEYS "tags = \"a=b,\";",
+         "f:3: secret \"s\": tags: element 2 of 2 is empty: the string ends with a comma"},
+        {KEYS "allow = \"user:0,\";",
+         "f:3: secret \"s\": allow: element 2 of 2 is empty: the string ends with a comma"},
         {KEYS "groups = [1, 2];", "f:3: secret \"s\": groups: wants a list of strings"},
         {KEYS "groups = \"a b\";",
          "f:3: secret \"s\": groups: \"a b\" is not 1 to 128 of letters, digits and _+=,.@-"},
         {KEYS "groups = \"a,b,a\";", "f:3: secret \"s\": groups: \"a\" is there twice"},
+        {KEYS "groups = \"a,b,A\";",
+         "f:3: secret \"s\": groups: \"a\" and \"A\" are the same to AWS, "
+         "which ignores case in names"},
         {KEYS "groups = \"a,b,c,d,e,f,g,h,i,j\";", NULL},
         {KEYS "groups = \"a,b,c,d,e,f,g,h,i,j,k\";",
-         "f:3: secret \"s\": groups: has 11 elements, at most 10 are possible"},
+         "f:3: secret \"s\": groups: has 11 elements, at most 10 are possible: AWS takes a user "
+         "into 10 groups"},
         {KEYS "path = \"/\";", NULL},
         {KEYS "path = \"//\";",
          "f:3: secret \"s\": path: \"//\" is not an IAM path: \"/\", or printable ASCII without "
@@ -501,7 +515,8 @@ static void tags(void **state)
     expect("secret: { s: {\n", text, NULL);
     snprintf(text + len, sizeof(text) - len, ",t47=\";");
     expect("secret: { s: {\n", text,
-           "f:3: secret \"s\": tags: has 48 elements, at most 47 are possible");
+           "f:3: secret \"s\": tags: has 48 elements, at most 47 are possible: AWS takes 50, "
+           "and three are the agent's");
     /* lengths count characters, not bytes */
     for (int i = 0; i < 128; i++)
         memcpy(text + 2 * i, "\xc3\xa9", 2);
