@@ -13,7 +13,6 @@
 
 #define MESSAGES_PER_TURN 32 /* then the other connections get a turn */
 #define ERROR_ANSWER_MAX 2048
-#define ANSWER_EXPECTED 16384 /* bytes of an answer not yet made */
 
 enum conn_state {
     CONN_OPEN,   /* reads requests */
@@ -62,8 +61,8 @@ static bool is_finished(const struct conn *conn)
 
 static bool wants_input(const struct conn *conn)
 {
-    return conn->state == CONN_ENDING || (conn->state == CONN_OPEN && !conn->stopping &&
-                                          conn->output.len < conn->env->timing.output_max);
+    return conn->state == CONN_ENDING ||
+           (conn->state == CONN_OPEN && !conn->stopping && output_has_room(&conn->output));
 }
 
 /* The earliest of the deadlines that hold now; 0: none (work is in flight). */
@@ -352,6 +351,7 @@ int conn_new(struct conn_env *env, int fd, struct peer *peer, struct conn_ref re
     conn->active_ms = clock_boot_ms();
     *peer = (struct peer){.pidfd = -1};
     conn_input_init(&conn->input);
+    output_init(&conn->output, env->timing.output_max, env->limits, conn->peer.uid);
     if (make_events(conn) != 0) {
         conn_free(conn);
         return err_set(err, KMS_ENOMEM, "out of memory");

@@ -23,6 +23,7 @@ struct conn_env {
     struct event_base *base;
     struct conn_handler handler;
     struct front_timing timing;
+    struct limits *limits; /* counts what is not read; NULL: nobody does */
     void (*closed)(struct conn *conn, void *arg); /* ended by itself; the callee calls conn_free() */
     void *arg;
     uint64_t requests, malformed; /* counted */

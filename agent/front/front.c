@@ -75,6 +75,13 @@ static unsigned port_connections(void *arg)
     return front->limits.count;
 }
 
+static size_t port_unread(void *arg, uint32_t uid)
+{
+    struct front *front = arg;
+
+    return limits_unread(&front->limits, uid);
+}
+
 /* ---- connections ---- */
 
 static uint32_t free_slot(const struct front *front)
@@ -229,8 +236,10 @@ static int listen_on_all(struct front *front, const struct front_options *option
 int front_new(const struct front_options *options, struct front **ret, struct err *err)
 {
     struct front *front = calloc(1, sizeof *front);
-    struct service_port port = {
-        .reply = port_reply, .connections = port_connections, .front = front};
+    struct service_port port = {.reply = port_reply,
+                                .connections = port_connections,
+                                .unread = port_unread,
+                                .front = front};
 
     if (front == NULL)
         return err_set(err, KMS_ENOMEM, "out of memory");
@@ -241,8 +250,10 @@ int front_new(const struct front_options *options, struct front **ret, struct er
                                       .in_flight = in_flight,
                                       .arg = options->service},
                           .timing = options->timing != NULL ? *options->timing : default_timing,
+                          .limits = &front->limits,
                           .closed = on_closed,
                           .arg = front};
+    front->limits.max_unread = SERVICE_ANSWERS_UID_MAX;
     front_set_limits(front, options->config);
     service_set_port(options->service, &port);
     if (listen_on_all(front, options, err) != 0) {

@@ -60,6 +60,26 @@ void limits_drop(struct limits *limits, uint32_t uid)
         *entry = limits->uids[--limits->uid_count];
 }
 
+void limits_move_unread(struct limits *limits, uint32_t uid, size_t was, size_t is)
+{
+    struct limits_uid *entry = find(limits, uid);
+
+    if (entry != NULL)
+        entry->unread += is - was;
+}
+
+size_t limits_unread(struct limits *limits, uint32_t uid)
+{
+    const struct limits_uid *entry = find(limits, uid);
+
+    return entry != NULL ? entry->unread : 0;
+}
+
+bool limits_reads_slowly(struct limits *limits, uint32_t uid)
+{
+    return limits_unread(limits, uid) >= limits->max_unread;
+}
+
 void limits_done(struct limits *limits)
 {
     free(limits->uids);

@@ -18,6 +18,27 @@ struct output_chunk {
     uint8_t bytes[];
 };
 
+void output_init(struct output *output, size_t max, struct limits *limits, uint32_t uid)
+{
+    *output = (struct output){.max = max, .limits = limits, .uid = uid};
+}
+
+bool output_has_room(const struct output *output)
+{
+    if (output->len == 0)
+        return true;
+    return output->len < output->max &&
+           (output->limits == NULL || !limits_reads_slowly(output->limits, output->uid));
+}
+
+/* After the kernel has taken what it takes: most answers are never counted. */
+static void count(struct output *output)
+{
+    if (output->limits != NULL && output->len != output->counted)
+        limits_move_unread(output->limits, output->uid, output->counted, output->len);
+    output->counted = output->len;
+}
+
 int output_push(struct output *output, const uint8_t *bytes, size_t len, output_written_fn *written,
                 void *arg)
 {
@@ -88,12 +109,17 @@ int output_flush(struct output *output, int fd, bool *ret_progress)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return errno == EAGAIN ? 0 : -1;
+        if (n < 0) {
+            int error = errno;
+
+            count(output);
+            return error == EAGAIN ? 0 : -1;
+        }
         account(output, (size_t)n);
         if (ret_progress != NULL)
             *ret_progress = true;
     }
+    count(output);
     return 0;
 }
 
@@ -101,4 +127,5 @@ void output_fail(struct output *output)
 {
     while (output->first != NULL)
         finish_first(output, false);
+    count(output);
 }

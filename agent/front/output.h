@@ -3,7 +3,7 @@
 #ifndef KMS_AGENT_FRONT_OUTPUT_H
 #define KMS_AGENT_FRONT_OUTPUT_H
 
-#include "common/err.h"
+#include "front/limits.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,8 +15,17 @@ struct output_chunk;
 struct output {
     struct output_chunk *first, *last;
     size_t len; /* bytes not yet with the kernel */
+    size_t max; /* above it nothing more is asked for */
+    struct limits *limits; /* NULL: nobody counts */
+    uint32_t uid;
+    size_t counted; /* of len, in limits */
 };
 
+/* limits (may be NULL) counts what waits for uid; it outlives the output. */
+void output_init(struct output *output, size_t max, struct limits *limits, uint32_t uid);
+/* Whether another request may be read: nothing waits here, or less than max and less than the limit of the uid. So one
+ * connection that is not read does not stop the others of its uid. */
+bool output_has_room(const struct output *output);
 /* Appends a copy; written (may be NULL) runs once. KMS_ENOMEM: nothing was queued, written has not run. */
 int output_push(struct output *output, const uint8_t *bytes, size_t len, output_written_fn *written,
                 void *arg) KMS_MUST_CHECK;

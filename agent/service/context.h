@@ -4,6 +4,7 @@
 #define KMS_AGENT_SERVICE_CONTEXT_H
 
 #include "service/rate.h"
+#include "service/room.h"
 #include "service/service.h"
 
 struct request;
@@ -35,6 +36,7 @@ struct service {
     struct identity *identities;
     size_t identity_count;
     struct rate mints, denials;
+    struct room room; /* for long answers */
     struct reload *reload; /* running, or NULL */
     struct root_round *root_round;
     struct shared *shared; /* sessions handed out again */

@@ -56,6 +56,13 @@ static bool is_admitted(struct request *request, enum kms_method method)
     return false;
 }
 
+/* Lists: an answer is a page of many rows. */
+static bool is_long(enum kms_method method)
+{
+    return method == METHOD_LEASE_LIST || method == METHOD_AUDIT_LIST ||
+           method == METHOD_SECRET_LIST;
+}
+
 void service_handle(struct service *service, struct conn_ref conn, struct peer *peer,
                     const uint8_t *message, size_t len)
 {
@@ -77,6 +84,9 @@ void service_handle(struct service *service, struct conn_ref conn, struct peer *
         return;
     }
     request->params = params;
-    if (is_admitted(request, (enum kms_method)method))
-        ops[method].run(request);
+    if (!is_admitted(request, (enum kms_method)method))
+        return;
+    if (is_long((enum kms_method)method) && request_keep_room(request) != 0)
+        return;
+    ops[method].run(request);
 }

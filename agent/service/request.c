@@ -62,6 +62,7 @@ struct request *request_new(struct service *service, struct conn_ref conn, uint6
     request->conn = conn;
     request->msgid = msgid;
     request->peer = peer;
+    request->uid = peer->uid;
     request->config = config_ref(service->config);
     request->pidfd = -1;
     link_to(requests, request);
@@ -71,10 +72,26 @@ struct request *request_new(struct service *service, struct conn_ref conn, uint6
 static void request_free(struct request *request)
 {
     unlink_from_conn(request);
+    if (request->in_room)
+        room_give(&request->service->room, request->uid);
     if (request->pidfd >= 0)
         close(request->pidfd);
     config_unref(request->config);
     free(request);
+}
+
+int request_keep_room(struct request *request)
+{
+    const struct service_port *port = &request->service->port;
+    size_t unread = port->unread != NULL ? port->unread(port->front, request->uid) : 0;
+    struct err err = {0};
+    int rc = room_take(&request->service->room, request->uid, unread, &err);
+
+    if (rc != 0)
+        request_fail(request, rc, &err);
+    else
+        request->in_room = true;
+    return rc;
 }
 
 int request_try_submit(struct request *request, struct job *job, bool cancelable,

@@ -21,11 +21,15 @@ struct request {
     struct config *config; /* referenced: the configuration that the request is judged by */
     struct job *job;       /* canceled when the connection goes; NULL: none, or it goes on regardless */
     bool gone;             /* nobody waits for the answer */
+    bool in_room;          /* room for a long answer to uid is kept until the request is freed */
+    uint32_t uid;
     int pidfd;             /* the peer's, when the lease is to be bound; else -1 */
 };
 
 /* NULL when out of memory. */
 struct request *request_new(struct service *service, struct conn_ref conn, uint64_t msgid, struct peer *peer);
+/* Keeps room for a long answer; KMS_EBUSY or KMS_ENOMEM: the request was answered. */
+int request_keep_room(struct request *request) KMS_MUST_CHECK;
 /* As below, but a failure is only reported in err. */
 int request_try_submit(struct request *request, struct job *job, bool cancelable, int64_t deadline_ms,
                        struct err *err) KMS_MUST_CHECK;

@@ -44,6 +44,7 @@ void service_free(struct service *service)
     shared_free(service->shared);
     root_round_free(service->root_round);
     config_unref(service->config);
+    room_done(&service->room);
     free(service->conns);
     free(service->identities);
     free(service);

@@ -27,8 +27,12 @@ struct service_port {
     bool (*reply)(void *front, struct conn_ref conn, const uint8_t *bytes, size_t len,
                   void (*written)(bool ok, void *arg), void *arg);
     unsigned (*connections)(void *front);  /* open ones, for agent.status; NULL: none */
+    size_t (*unread)(void *front, uint32_t uid); /* bytes of answers that uid has not read; NULL: nobody counts */
     void *front;
 };
+
+/* Answers to one uid that may be in the agent's memory: those not read yet and the long ones under way. */
+#define SERVICE_ANSWERS_UID_MAX 4194304
 
 struct service_options {
     struct lease_env *env;

@@ -18,6 +18,7 @@ static struct service_world {
     uint8_t answer[PROTO_ANSWER_MAX]; /* the last one */
     size_t answer_len;
     unsigned answers, changed;
+    size_t unread; /* of every uid */
     bool write_fails;
     uint32_t group; /* supplementary, of the peers made; 0: none */
     const char *unit;
@@ -44,6 +45,13 @@ static unsigned world_connections(void *front)
     return 9;
 }
 
+static size_t world_unread(void *front, uint32_t uid)
+{
+    assert_ptr_equal(front, &world);
+    (void)uid;
+    return world.unread;
+}
+
 static void world_changed(struct config *config, void *arg)
 {
     assert_ptr_equal(arg, &world);
@@ -59,8 +67,10 @@ static int open_world(void **state)
                                       .version = "1.2",
                                       .config_changed = world_changed,
                                       .arg = &world};
-    const struct service_port port = {
-        .reply = world_reply, .connections = world_connections, .front = &world};
+    const struct service_port port = {.reply = world_reply,
+                                      .connections = world_connections,
+                                      .unread = world_unread,
+                                      .front = &world};
     struct err err = {0};
 
     (void)state;

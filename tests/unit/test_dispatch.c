@@ -84,6 +84,28 @@ static void test_seventeenth_is_busy(void **state)
     assert_string_equal(code(), "");
 }
 
+/* A peer that does not read gets no more lists, and all else. */
+static void test_unread_lists(void **state)
+{
+    static const char *const lists[] = {"lease.list", "audit.list", "secret.list"};
+
+    (void)state;
+    world.unread = SERVICE_ANSWERS_UID_MAX;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        call(1000, lists[i], NULL, NULL);
+        assert_string_equal(code(), "busy");
+    }
+    assert_int_equal(fakes.job_count, 0);
+    call(1000, "agent.status", NULL, NULL);
+    assert_string_equal(code(), "");
+    world.unread = 0;
+    for (int i = 0; i < 100; i++) { /* room is given back */
+        call(1000, "lease.list", NULL, NULL);
+        fake_run_jobs();
+        assert_string_equal(code(), "");
+    }
+}
+
 static void test_pool_is_full(void **state)
 {
     (void)state;
@@ -329,6 +351,7 @@ int main(void)
         T(test_missing_parameter),
         T(test_wrong_type),
         T(test_seventeenth_is_busy),
+        T(test_unread_lists),
         T(test_pool_is_full),
         T(test_who_may_issue),
         T(test_denial_tells_nothing),

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections per uid and in all (front/limits), token buckets per uid (service/rate). */
+/* Connections per uid and in all, answers not read (front/limits), token buckets per uid
+ * (service/rate), long answers under way (service/room). */
 #include "front/limits.h"
 #include "service/rate.h"
+#include "service/room.h"
+#include "service/service.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -103,12 +106,76 @@ static void test_rate_is_bounded(void **state)
     assert_false(rate_take(&rate, 10004, 1, 2, 2005, NULL, NULL));
 }
 
+static void test_unread(void **state)
+{
+    struct limits limits = {.max_unread = 1000};
+
+    (void)state;
+    limits_set(&limits, 10, 5);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(limits_take(&limits, 7), 0);
+        assert_int_equal(limits_take(&limits, 8), 0);
+    }
+    limits_move_unread(&limits, 7, 0, 600);
+    assert_false(limits_reads_slowly(&limits, 7));
+    limits_move_unread(&limits, 7, 0, 400); /* another connection */
+    assert_true(limits_reads_slowly(&limits, 7));
+    assert_false(limits_reads_slowly(&limits, 8));
+    limits_move_unread(&limits, 7, 600, 100);
+    assert_int_equal(limits_unread(&limits, 7), 500);
+    limits_drop(&limits, 7);
+    limits_drop(&limits, 7);
+    limits_move_unread(&limits, 7, 400, 0); /* its last connection is gone */
+    assert_int_equal(limits_unread(&limits, 7), 0);
+    assert_int_equal(limits_take(&limits, 7), 0);
+    assert_int_equal(limits_unread(&limits, 7), 0);
+    limits_done(&limits);
+}
+
+static unsigned fill_room(struct room *room, uint32_t uid, size_t unread)
+{
+    struct err err = {0};
+    unsigned count = 0;
+
+    while (room_take(room, uid, unread, &err) == 0)
+        count++;
+    assert_int_equal(err.code, KMS_EBUSY);
+    assert_true(err.retry_after_ms > 0);
+    return count;
+}
+
+static void test_room(void **state)
+{
+    struct room room = {0};
+    unsigned all = fill_room(&room, 7, 0);
+
+    (void)state;
+    assert_in_range(all, 16, 64);
+    room_give(&room, 7);
+    assert_int_equal(fill_room(&room, 7, 0), 1);
+    for (uint32_t uid = 100; uid < 150; uid++) /* a uid's are its own */
+        assert_int_equal(fill_room(&room, uid, SERVICE_ANSWERS_UID_MAX / 2), all / 2);
+    assert_int_equal(fill_room(&room, 8, SERVICE_ANSWERS_UID_MAX), 0);
+    for (uint32_t uid = 100; uid < 150; uid++)
+        for (unsigned i = 0; i < all / 2; i++)
+            room_give(&room, uid);
+    while (all-- > 0)
+        room_give(&room, 7);
+    assert_int_equal(room.count, 0);
+    room_give(&room, 7); /* was never counted */
+    room_done(&room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_per_uid),         cmocka_unit_test(test_total),
-        cmocka_unit_test(test_lowered),         cmocka_unit_test(test_rate_refills),
+        cmocka_unit_test(test_per_uid),
+        cmocka_unit_test(test_total),
+        cmocka_unit_test(test_lowered),
+        cmocka_unit_test(test_rate_refills),
         cmocka_unit_test(test_rate_is_bounded),
+        cmocka_unit_test(test_unread),
+        cmocka_unit_test(test_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
