@@ -76,6 +76,7 @@ void lease_txn_post_created(struct lease_env *env, const struct lease *lease)
 
     if (posted == NULL)
         return; /* revoke falls back to the lease tag */
+    posted->op.lazy = true;
     posted->lease = *lease;
     store_submit(env->store, &posted->op);
 }
@@ -101,6 +102,7 @@ void lease_txn_post_delivered(struct lease_env *env, const struct uuid *id, bool
 
     if (posted == NULL)
         return; /* then the lease counts as undelivered and is revoked: safe */
+    posted->op.lazy = true;
     posted->ready = ready;
     posted->poke = true;
     store_submit(env->store, &posted->op);

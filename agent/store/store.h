@@ -59,6 +59,7 @@ struct store_op {
     void (*done)(struct store_op *op);  /* writer thread, after the commit; must be short; may free op. NULL for store_run */
     void *arg;
     bool urgent;                  /* revocations and deliveries: may use the reserve, replayed first */
+    bool lazy;                    /* nobody waits for it: held for a few milliseconds to share another's commit */
     int rc;                       /* result: 0 or KMS_E… */
     struct err err;
 };

@@ -10,6 +10,20 @@
 #include <string.h>
 #include <time.h>
 
+static struct timespec from_now(int64_t ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += ms % 1000 * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
 void writer_submit(struct writer *writer, struct store_op *op)
 {
     bool wake;
@@ -17,34 +31,51 @@ void writer_submit(struct writer *writer, struct store_op *op)
     op->rc = 0;
     err_clear(&op->err);
     pthread_mutex_lock(&writer->mutex);
+    if (!op->lazy)
+        writer->prompt++;
+    else if (writer->queue.count == writer->prompt)
+        writer->lazy_until = from_now(WRITER_LAZY_MS);
     queue_push(&writer->queue, &op->link);
-    wake = writer->waiting;
-    writer->waiting = false;
+    /* A lazy one wakes it too, to wait shorter: only the first does. */
+    wake = writer->waiting && (!op->lazy || writer->queue.count == 1);
+    if (wake)
+        writer->waiting = false;
     pthread_mutex_unlock(&writer->mutex);
     if (wake)
         pthread_cond_signal(&writer->wake);
 }
 
-/* Waits for operations, a stop or the idle time; moves what is queued into the batch. False: stop,
- * all is done. */
-static bool take(struct writer *writer)
+/* Under mutex: waits for an operation that is not to be held back, a stop or the idle time. */
+static void wait_for_work(struct writer *writer)
 {
-    struct timespec until;
-    struct queue_link *link;
-    bool stop;
+    const struct timespec idle_until = from_now(WRITER_IDLE_MS);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WRITER_IDLE_MS / 1000;
-    writer->batch_count = 0;
-    pthread_mutex_lock(&writer->mutex);
-    while (writer->queue.count == 0 && !writer->stop) {
+    while (!writer->stop && writer->prompt == 0) {
+        bool lazy = writer->queue.count > 0;
+
         writer->waiting = true;
-        if (pthread_cond_timedwait(&writer->wake, &writer->mutex, &until) == ETIMEDOUT)
+        if (pthread_cond_timedwait(&writer->wake, &writer->mutex,
+                                   lazy ? &writer->lazy_until : &idle_until) == ETIMEDOUT)
             break;
     }
     writer->waiting = false;
-    while (writer->batch_count < WRITER_BATCH_MAX && (link = queue_pop(&writer->queue)) != NULL)
-        writer->batch[writer->batch_count++] = QUEUE_OF(link, struct store_op, link);
+}
+
+/* Moves what is queued into the batch. False: stop, all is done. */
+static bool take(struct writer *writer)
+{
+    struct queue_link *link;
+    bool stop;
+
+    writer->batch_count = 0;
+    pthread_mutex_lock(&writer->mutex);
+    wait_for_work(writer);
+    while (writer->batch_count < WRITER_BATCH_MAX && (link = queue_pop(&writer->queue)) != NULL) {
+        struct store_op *op = QUEUE_OF(link, struct store_op, link);
+
+        writer->batch[writer->batch_count++] = op;
+        writer->prompt -= !op->lazy;
+    }
     stop = writer->stop && writer->batch_count == 0;
     pthread_mutex_unlock(&writer->mutex);
     return !stop;

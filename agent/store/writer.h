@@ -16,9 +16,11 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #define WRITER_BATCH_MAX 1024 /* operations of one commit */
 #define WRITER_IDLE_MS 60000  /* an idle writer looks after dead readers and space this often */
+#define WRITER_LAZY_MS 5      /* lazy operations wait this long for one that somebody waits for */
 
 struct writer {
     const struct env *env;
@@ -27,8 +29,10 @@ struct writer {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    struct queue queue; /* under mutex, as are the next two */
+    struct queue queue; /* under mutex, as are the next four */
     bool stop, waiting;
+    size_t prompt;              /* operations in the queue that are not lazy */
+    struct timespec lazy_until; /* of the oldest lazy one; monotonic; while there is one */
     atomic_uint_least64_t commits, operations;
 
     /* The thread's own. */

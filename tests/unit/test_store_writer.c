@@ -2,6 +2,7 @@
 /* The writer thread: group commit, replay, faults, threads, crashes. */
 #include "store/store.h"
 
+#include "base/clock.h"
 #include "base/thread_role.h"
 #include "store_fixture.h"
 
@@ -479,6 +480,83 @@ static void test_close_finishes_what_is_queued(void **state)
     store_close(NULL);
 }
 
+/* ---- operations that nobody waits for ---- */
+
+static sem_t lazy_done;
+static int64_t lazy_applied_ms;
+
+static int apply_lazy(struct store_txn *txn, void *arg, struct err *err)
+{
+    lazy_applied_ms = clock_boot_ms();
+    return apply_put(txn, arg, err);
+}
+
+static void note_lazy_done(struct store_op *op)
+{
+    struct test_op *test_op = op->arg;
+
+    test_op->done_as = completed++;
+    sem_post(&lazy_done);
+}
+
+static struct test_op make_lazy(uint32_t number)
+{
+    sem_init(&lazy_done, 0, 0);
+    completed = 0;
+    return (struct test_op){.op = {.apply = apply_lazy, .done = note_lazy_done, .lazy = true},
+                            .number = number,
+                            .done_as = -1};
+}
+
+static void test_a_lazy_operation_is_held_for_a_moment(void **state)
+{
+    struct store_options opened = fixture_options();
+    struct store *store = fixture_open(&opened);
+    struct test_op lazy = make_lazy(1);
+    int64_t start_ms = clock_boot_ms();
+
+    (void)state;
+    lazy.op.arg = &lazy;
+    store_submit(store, &lazy.op);
+    while (sem_wait(&lazy_done) != 0)
+        ;
+    assert_in_range(lazy_applied_ms - start_ms, 4, 10000);
+    assert_int_equal(lazy.op.rc, 0);
+    assert_int_equal(fixture_stats(store).commits, 1);
+    store_close(store);
+}
+
+static void test_an_operation_takes_the_lazy_ones_along(void **state)
+{
+    struct store_options opened = fixture_options();
+    struct store *store = fixture_open(&opened);
+    struct test_op lazy = make_lazy(1), prompt = {.number = 2};
+    struct err err = {0};
+
+    (void)state;
+    lazy.op.arg = &lazy;
+    store_submit(store, &lazy.op);
+    assert_int_equal(store_run(store, apply_put, &prompt, false, &err), 0);
+    assert_int_equal(lazy.done_as, 0); /* it was not left behind */
+    assert_int_equal(lazy.op.rc, 0);
+    assert_int_equal(fixture_stats(store).live, 2);
+    store_close(store);
+}
+
+static void test_close_finishes_lazy_operations(void **state)
+{
+    struct store_options opened = fixture_options();
+    struct store *store = fixture_open(&opened);
+    struct test_op lazy = make_lazy(1);
+
+    (void)state;
+    lazy.op.arg = &lazy;
+    store_submit(store, &lazy.op);
+    store_close(store);
+    assert_int_equal(lazy.done_as, 0);
+    assert_int_equal(lazy.op.rc, 0);
+}
+
 /* ---- crashes ---- */
 
 /* Commits leases for ever; says the number of each on the pipe once it is durable. */
@@ -556,6 +634,9 @@ int main(void)
         TEST(test_threads),
         TEST(test_the_writer_is_a_quiet_thread),
         TEST(test_close_finishes_what_is_queued),
+        TEST(test_a_lazy_operation_is_held_for_a_moment),
+        TEST(test_an_operation_takes_the_lazy_ones_along),
+        TEST(test_close_finishes_lazy_operations),
         TEST(test_what_was_answered_outlives_a_kill),
     };
 
