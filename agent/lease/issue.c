@@ -95,7 +95,7 @@ static int run_step(struct issue *issue, const struct issue_step *step, struct l
 }
 
 /* Whatever failed: if an intent is durable the ordinary revocation takes the lease from here. */
-static int give_up(struct issue *issue, const char *step_name, int rc)
+static int give_up(struct issue *issue, const struct issue_step *step, int rc)
 {
     struct issue_progress *p = issue->progress;
     struct err err = {0};
@@ -103,7 +103,8 @@ static int give_up(struct issue *issue, const char *step_name, int rc)
 
     if (issue->err.code == 0)
         err_set(&issue->err, rc, "the lease could not be made");
-    err_context(&issue->err, "%s", step_name);
+    if (step->failed != NULL)
+        err_context(&issue->err, "%s", step->failed);
     if (!issue->quiet)
         log_warning("secret \"%s\": %s", issue->secret->name, issue->err.message);
     metrics_count(METRIC_FAILURES, issue->secret->name, lease_error_name(&issue->err));
@@ -148,7 +149,7 @@ static int issue_run(struct job *job, void *worker_context)
         if (rc == KMS_EAGAIN)
             return rc;
         if (rc != 0)
-            return give_up(issue, step->name, rc);
+            return give_up(issue, step, rc);
         p->retry = (struct retry){0};
         p->item++;
     }

@@ -277,25 +277,30 @@ static int step_probe(struct issue *issue, struct lease_worker *worker, struct e
 #define ONCE NULL
 #define NO_CALL AWS_IAM, BUDGET_CLASS_COUNT, false
 #define PREPAYS                                                                                    \
-    AWS_IAM, BUDGET_MINT_START, true /* so that the intent is never long before CreateUser               \
-                                */
+    AWS_IAM, BUDGET_MINT_START, true /* so that the intent is never long before CreateUser         \
+                                      */
 #define IAM_CALL AWS_IAM, BUDGET_MINT, false
 #define RETRY_MADE (RETRY_TRANSIENT | RETRY_LAG | RETRY_CHANGING) /* the user is known to exist */
+#define RETRY_NAMED                                                                                \
+    (RETRY_TRANSIENT | RETRY_CHANGING) /* what the configuration names may be missing */
 
 const struct issue_step issue_iam_user_steps[] = {
-    {"prepare", issue_prepare, ONCE, 0, 0, NO_CALL},
-    {"record-intent", step_intend, ONCE, 0, 0, PREPAYS},
-    {"create-user", step_create_user, ONCE, RETRY_MADE, CREATE_USER_LIMIT_MS, IAM_CALL},
-    {"put-fence", step_put_fence, ONCE, RETRY_MADE, LAG_LIMIT_MS, IAM_CALL},
-    {"add-to-groups", step_groups, count_groups, RETRY_TRANSIENT | RETRY_CHANGING, STEP_LIMIT_MS,
-     IAM_CALL},
-    {"attach-policies", step_policies, count_policies, RETRY_TRANSIENT | RETRY_CHANGING,
-     STEP_LIMIT_MS, IAM_CALL},
-    {"put-documents", step_documents, count_documents, RETRY_TRANSIENT | RETRY_CHANGING,
-     STEP_LIMIT_MS, IAM_CALL},
-    {"create-access-key", step_create_access_key, ONCE, RETRY_MADE, STEP_LIMIT_MS, IAM_CALL},
-    {"record-grant", step_grant, ONCE, 0, 0, NO_CALL},
-    {"probe", step_probe, ONCE, 0, 0, AWS_STS, BUDGET_CLASS_COUNT, false},
+    {"prepare", issue_prepare, ONCE, 0, 0, NO_CALL, NULL},
+    {"record-intent", step_intend, ONCE, 0, 0, PREPAYS, NULL},
+    {"create-user", step_create_user, ONCE, RETRY_MADE, CREATE_USER_LIMIT_MS, IAM_CALL,
+     "could not create the IAM user"},
+    {"put-fence", step_put_fence, ONCE, RETRY_MADE, LAG_LIMIT_MS, IAM_CALL,
+     "could not fence the IAM user"},
+    {"add-to-groups", step_groups, count_groups, RETRY_NAMED, STEP_LIMIT_MS, IAM_CALL,
+     "could not add the IAM user to its groups"},
+    {"attach-policies", step_policies, count_policies, RETRY_NAMED, STEP_LIMIT_MS, IAM_CALL,
+     "could not attach the managed policies to the IAM user"},
+    {"put-documents", step_documents, count_documents, RETRY_NAMED, STEP_LIMIT_MS, IAM_CALL,
+     "could not put the inline policies on the IAM user"},
+    {"create-access-key", step_create_access_key, ONCE, RETRY_MADE, STEP_LIMIT_MS, IAM_CALL,
+     "could not create the access key"},
+    {"record-grant", step_grant, ONCE, 0, 0, NO_CALL, NULL},
+    {"probe", step_probe, ONCE, 0, 0, AWS_STS, BUDGET_CLASS_COUNT, false, NULL},
 };
 const size_t issue_iam_user_step_count =
     sizeof issue_iam_user_steps / sizeof issue_iam_user_steps[0];

@@ -29,7 +29,7 @@ struct issue_progress {
 typedef int issue_step_fn(struct issue *issue, struct lease_worker *worker, struct err *err);
 
 struct issue_step {
-    const char *name;
+    const char *name; /* of the crash point behind it */
     issue_step_fn *run;
     size_t (*count)(
         const struct issue *issue); /* how often it runs (progress->item counts); NULL: once */
@@ -38,6 +38,8 @@ struct issue_step {
     enum aws_service service;
     enum budget_class budget; /* BUDGET_CLASS_COUNT: the step makes no budgeted call */
     bool prepay;              /* takes the budget of the next row's call: no waiting in between */
+    const char
+        *failed; /* what a failure means, a clause before its reason; NULL: the reason alone */
 };
 
 extern const struct issue_step issue_iam_user_steps[];

@@ -101,10 +101,13 @@ static int step_grant_session(struct issue *issue, struct lease_worker *worker, 
     return rc;
 }
 
+#define NO_BUDGET AWS_STS, BUDGET_CLASS_COUNT, false
+
 const struct issue_step issue_session_steps[] = {
-    {"prepare", issue_prepare, NULL, 0, 0, AWS_STS, BUDGET_CLASS_COUNT, false},
-    {"mint-session", step_mint, NULL, RETRY_TRANSIENT, STS_LIMIT_MS, AWS_STS, BUDGET_MINT, false},
-    {"identify", step_identify, NULL, 0, 0, AWS_STS, BUDGET_CLASS_COUNT, false},
-    {"record-grant", step_grant_session, NULL, 0, 0, AWS_STS, BUDGET_CLASS_COUNT, false},
+    {"prepare", issue_prepare, NULL, 0, 0, NO_BUDGET, NULL},
+    {"mint-session", step_mint, NULL, RETRY_TRANSIENT, STS_LIMIT_MS, AWS_STS, BUDGET_MINT, false,
+     "could not get a session"},
+    {"identify", step_identify, NULL, 0, 0, NO_BUDGET, "could not find out whose the session is"},
+    {"record-grant", step_grant_session, NULL, 0, 0, NO_BUDGET, NULL},
 };
 const size_t issue_session_step_count = sizeof issue_session_steps / sizeof issue_session_steps[0];

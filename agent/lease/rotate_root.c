@@ -10,24 +10,29 @@
 
 #define ROW_MS 20000 /* a row sits out failures this long */
 
-/* crash_point: passed when the row is through. once: a failure that may have been a success must
- * not be tried again. */
+/* name: of the crash point that is passed when the row is through. once: a failure that may have
+ * been a success must not be tried again. failed: what a failed call means, a clause before its
+ * reason. */
 static const struct row {
     const char *name;
     rotate_row_fn *run;
     bool new_key, once;
+    const char *failed;
 } rows[] = {
-    [ROTATE_BEGIN] = {"rotate-begin", rotate_begin, false, false},
-    [ROTATE_USER] = {"rotate-user", rotate_user, false, false},
-    [ROTATE_LIST] = {"rotate-list", rotate_list, false, false},
-    [ROTATE_CLEAN] = {"rotate-clean", rotate_clean, false, false},
-    [ROTATE_INTENT] = {"rotate-intent", rotate_intent, false, false},
-    [ROTATE_CREATE] = {"rotate-create", rotate_create, false, true},
-    [ROTATE_SEAL] = {"rotate-seal", rotate_seal, false, false},
-    [ROTATE_PROBE] = {"rotate-probe", rotate_probe, true, false},
-    [ROTATE_SWITCH] = {"rotate-switch", rotate_switch, true, false},
-    [ROTATE_DELETE] = {"rotate-delete", rotate_delete, true, false},
-    [ROTATE_SETTLE] = {"rotate-settle", rotate_settle, true, false},
+    [ROTATE_BEGIN] = {"rotate-begin", rotate_begin, false, false, NULL},
+    [ROTATE_USER] = {"rotate-user", rotate_user, false, false,
+                     "could not find out whose the key is"},
+    [ROTATE_LIST] = {"rotate-list", rotate_list, false, false,
+                     "could not list the keys of the user"},
+    [ROTATE_CLEAN] = {"rotate-clean", rotate_clean, false, false,
+                      "could not delete what an earlier rotation left"},
+    [ROTATE_INTENT] = {"rotate-intent", rotate_intent, false, false, NULL},
+    [ROTATE_CREATE] = {"rotate-create", rotate_create, false, true, "could not create the new key"},
+    [ROTATE_SEAL] = {"rotate-seal", rotate_seal, false, false, NULL},
+    [ROTATE_PROBE] = {"rotate-probe", rotate_probe, true, false, "could not try the new key"},
+    [ROTATE_SWITCH] = {"rotate-switch", rotate_switch, true, false, NULL},
+    [ROTATE_DELETE] = {"rotate-delete", rotate_delete, true, false, "could not delete the old key"},
+    [ROTATE_SETTLE] = {"rotate-settle", rotate_settle, true, false, NULL},
 };
 
 static int check_going_on(struct rotation *rotation)
@@ -73,7 +78,11 @@ static int run_row(struct rotation *rotation)
         crash_point(row->name);
         p->retry = (struct retry){0};
     }
-    return rc == 0 || rc == KMS_EAGAIN ? rc : judge(rotation, row, rc);
+    if (rc != 0 && rc != KMS_EAGAIN)
+        rc = judge(rotation, row, rc);
+    if (rc != 0 && rc != KMS_EAGAIN && p->called && row->failed != NULL)
+        err_context(&rotation->err, "%s", row->failed);
+    return rc;
 }
 
 /* What the person who asked should know beside what failed. */

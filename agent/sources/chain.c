@@ -195,7 +195,7 @@ static int fetch_role(void *arg, struct aws_credential *ret, struct err *err)
     if (rc != 0 && result.failure == AWS_FAILED_CREDENTIAL && !get->force)
         rc = assume_once(get, true, ret, &result, err);
     if (rc != 0)
-        err_context(err, "assuming %s", get->fetch.recipe->role_arn);
+        err_context(err, "could not assume %s", get->fetch.recipe->role_arn);
     return rc;
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from agent import AGENTD, KMS_EXEC, KMSCTL, clean_env
 from cli import kms_exec, kmsctl
+from methods import prepare, settings
 from rpc import Rpc, RpcError
 
 
@@ -115,3 +116,47 @@ def test_time_that_runs_out_between_tries_tells_what_aws_said(agent, cloud):
     with pytest.raises(RpcError) as error:
         client.wait(request)
     assert error.value.code == "aws_unavailable" and "ServiceUnavailable" in error.value.message
+
+
+SENTENCES = [("app", "CreateUser", "could not create the IAM user: "),
+             ("app", "PutUserPolicy", "could not fence the IAM user: "),
+             ("app", "AddUserToGroup", "could not add the IAM user to its groups: "),
+             ("app", "AttachUserPolicy", "could not attach the managed policies to the IAM user: "),
+             ("app", "CreateAccessKey", "could not create the access key: "),
+             ("session", "GetSessionToken", "could not get a session: "),
+             ("role", "AssumeRole", "could not assume arn:aws:iam::")]
+
+
+@pytest.fixture
+def broad(make_agent, cloud):
+    """An agent whose secrets make every kind of call."""
+    cloud.seed(groups=[{"name": "readers"}])
+    agent = make_agent(start=False)
+    prepare(agent, {"app": agent.iam_user(groups=["readers"], policy_arns=["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+                    "session": agent.session(), "role": settings(agent, "assume-role", "iam-user")})
+    return agent.start()
+
+
+@pytest.mark.parametrize("secret,action,sentence", SENTENCES, ids=[action for _, action, _ in SENTENCES])
+def test_errors_are_sentences(secret, action, sentence, broad, cloud):
+    """Not the names of the agent's steps: what could not be done, then the call and AWS's reason."""
+    cloud.wait_for_call("GetCallerIdentity", count=3)
+    broad.restart()  # no session of the role is kept
+    cloud.fault(action, "error", code="AccessDenied", message="no", status=403, count=-1)
+    with pytest.raises(RpcError) as caught:
+        broad.call("lease.issue", secret=secret)
+    cloud.clear_faults()
+    assert caught.value.message.startswith(sentence), caught.value.message
+    assert caught.value.message.endswith(f"{action}: AccessDenied: no"), caught.value.message
+    assert f'secret "{secret}": {sentence}' in broad.log()
+
+
+def test_a_reason_that_is_a_sentence_stands_alone(make_agent):
+    agent = make_agent()
+    agent.secrets["app"]["max_leases"] = 1
+    agent.write_config()
+    agent.reload()
+    agent.call("lease.issue", secret="app")
+    with pytest.raises(RpcError) as caught:
+        agent.call("lease.issue", secret="app")
+    assert caught.value.code == "limit_reached" and caught.value.message.startswith("secret "), caught.value.message
