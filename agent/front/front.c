@@ -6,9 +6,8 @@
 #include "common/proto.h"
 #include "front/conn.h"
 #include "front/limits.h"
-#include "front/listener.h"
+#include "front/listeners.h"
 #include "front/peer.h"
-#include "front/socket_bind.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -23,8 +22,7 @@
 struct front {
     struct conn_env env;
     struct limits limits;
-    struct listener **listeners;
-    size_t listener_count;
+    struct listeners *listeners;
     struct conn **slots; /* by conn_ref.slot; NULL: free */
     uint32_t slot_count;
     uint32_t generation;
@@ -35,7 +33,8 @@ static const struct front_timing default_timing = {.message_ms = PROTO_MESSAGE_M
                                                    .idle_ms = PROTO_IDLE_MS,
                                                    .linger_ms = 1000,
                                                    .accept_pause_ms = 250,
-                                                   .output_max = FRONT_OUTPUT_MAX};
+                                                   .output_max = FRONT_OUTPUT_MAX,
+                                                   .look_ms = 2000};
 
 /* ---- service/ as the handler of messages ---- */
 
@@ -196,41 +195,28 @@ static void on_refused(void *arg)
 
 /* ---- life ---- */
 
-static int add_listener(struct front *front, int fd, const char *path, struct err *err)
+static void on_lost(const char *path, const struct err *err, void *arg)
 {
-    struct listener_options options = {.base = front->env.base,
-                                       .fd = fd,
-                                       .path = path,
-                                       .pause_ms = front->env.timing.accept_pause_ms,
-                                       .accepted = on_accepted,
-                                       .refused = on_refused,
-                                       .arg = front};
-    int rc = listener_new(&options, &front->listeners[front->listener_count], err);
-
-    if (rc == 0)
-        front->listener_count++;
-    return rc;
+    (void)arg;
+    service_socket_lost(path, err);
 }
 
 static int listen_on_all(struct front *front, const struct front_options *options, struct err *err)
 {
-    const struct agent_config *config = options->config;
-    size_t count = options->listen_fds != NULL ? options->listen_fd_count : 0;
-    int fd, rc;
+    struct listeners_options listeners = {
+        .config = options->config,
+        .fds = options->listen_fds,
+        .fd_count = options->listen_fd_count,
+        .each = {.base = front->env.base,
+                 .pause_ms = front->env.timing.accept_pause_ms,
+                 .accepted = on_accepted,
+                 .refused = on_refused,
+                 .arg = front},
+        .look_ms = front->env.timing.look_ms,
+        .lost = on_lost,
+    };
 
-    front->listeners = calloc(count > 0 ? count : 1, sizeof *front->listeners);
-    if (front->listeners == NULL)
-        return err_set(err, KMS_ENOMEM, "out of memory");
-    if (count == 0) {
-        rc = socket_bind(config->socket, config->socket_mode, config->socket_gid, &fd, err);
-        return rc != 0 ? rc : add_listener(front, fd, config->socket, err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        rc = add_listener(front, options->listen_fds[i], NULL, err);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    return listeners_new(&listeners, &front->listeners, err);
 }
 
 int front_new(const struct front_options *options, struct front **ret, struct err *err)
@@ -292,8 +278,8 @@ void front_set_limits(struct front *front, const struct agent_config *config)
 
 static void close_listeners(struct front *front)
 {
-    while (front->listener_count > 0)
-        listener_free(front->listeners[--front->listener_count]);
+    listeners_free(front->listeners);
+    front->listeners = NULL;
 }
 
 void front_stop(struct front *front)
@@ -315,7 +301,6 @@ void front_free(struct front *front)
             on_closed(front->slots[i], front);
     service_set_port(front->env.handler.arg, NULL);
     limits_done(&front->limits);
-    free(front->listeners);
     free(front->slots);
     free(front);
 }

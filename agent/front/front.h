@@ -16,6 +16,7 @@ struct front_timing {
     int64_t linger_ms;     /* after an error that ends the connection: time for the peer to read it */
     int64_t accept_pause_ms; /* out of descriptors: the listener rests this long */
     size_t output_max;     /* unread answers above which nothing more is read */
+    int64_t look_ms;       /* how often the socket file is looked at */
 };
 #define FRONT_OUTPUT_MAX 262144
 

@@ -8,13 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define ACCEPT_BURST 16 /* connections a turn: those that are open get their turn, too */
 
 struct listener {
     struct listener_options options;
-    char *path;
+    char *path; /* NULL: none to watch */
+    struct socket_file file;
     int reserve_fd;
     struct event *event, *resume;
 };
@@ -69,6 +71,28 @@ static void on_connection(evutil_socket_t listen_fd, short what, void *arg)
     }
 }
 
+/* Of a socket that was passed in: NULL also when the file is not to be seen from here. */
+static char *path_of(int fd)
+{
+    struct sockaddr_un address = {0};
+    socklen_t len = sizeof address - 1; /* the kernel need not end it with a NUL */
+
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0 || address.sun_path[0] != '/')
+        return NULL;
+    return strdup(address.sun_path);
+}
+
+static void find_file(struct listener *listener)
+{
+    const struct listener_options *options = &listener->options;
+
+    listener->path = options->path != NULL ? strdup(options->path) : path_of(options->fd);
+    if (listener->path != NULL && socket_file_of(listener->path, &listener->file) != 0) {
+        free(listener->path);
+        listener->path = NULL;
+    }
+}
+
 static int set_up(struct listener *listener, struct err *err)
 {
     const struct listener_options *options = &listener->options;
@@ -77,7 +101,7 @@ static int set_up(struct listener *listener, struct err *err)
     if (flags < 0 || fcntl(options->fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return err_set(err, KMS_ECONFIG, "listening socket: %s", strerror(errno));
     listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    listener->path = options->path != NULL ? strdup(options->path) : NULL;
+    find_file(listener);
     listener->event =
         event_new(options->base, options->fd, EV_READ | EV_PERSIST, on_connection, listener);
     listener->resume = evtimer_new(options->base, resume, listener);
@@ -105,6 +129,16 @@ int listener_new(const struct listener_options *options, struct listener **ret, 
     return 0;
 }
 
+bool listener_is_found(const struct listener *listener)
+{
+    return listener->path == NULL || socket_file_is(listener->path, &listener->file);
+}
+
+const char *listener_path(const struct listener *listener)
+{
+    return listener->path;
+}
+
 void listener_free(struct listener *listener)
 {
     if (listener == NULL)
@@ -113,8 +147,8 @@ void listener_free(struct listener *listener)
         event_free(listener->event);
     if (listener->resume != NULL)
         event_free(listener->resume);
-    if (listener->path != NULL)
-        socket_unlink(listener->path, listener->options.fd);
+    if (listener->path != NULL && listener->options.path != NULL)
+        socket_unlink(listener->path, &listener->file);
     close(listener->options.fd);
     if (listener->reserve_fd >= 0)
         close(listener->reserve_fd);

@@ -7,6 +7,7 @@
 #include "common/err.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct listener;
@@ -21,6 +22,10 @@ struct listener_options {
 };
 
 int listener_new(const struct listener_options *options, struct listener **ret, struct err *err) KMS_MUST_CHECK;
+/* False: clients do not find the socket at its path any more: another file is there, or none. */
+bool listener_is_found(const struct listener *listener);
+/* The path; NULL: an abstract address, or one that this process does not see. */
+const char *listener_path(const struct listener *listener);
 /* Closes; NULL is fine. */
 void listener_free(struct listener *listener);
 

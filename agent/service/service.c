@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/thread_role.h"
+#include "common/log.h"
 #include "service/request.h"
 #include "service/root_round.h"
 #include "service/shared.h"
@@ -139,6 +140,15 @@ size_t service_error_answer(uint64_t msgid, const struct err *err, uint8_t *ret,
     }
     wire_done(&writer);
     return len;
+}
+
+void service_socket_lost(const char *path, const struct err *err)
+{
+    if (err == NULL)
+        log_error("the socket file %s was removed or replaced; it was made anew", path);
+    else
+        log_error("the socket file %s was removed or replaced, no client can connect: %s%s%s", path,
+                  err->message, err->hint[0] != '\0' ? "; " : "", err->hint);
 }
 
 void service_status_line(struct service *service, char *ret, size_t size)

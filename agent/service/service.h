@@ -70,6 +70,8 @@ size_t service_error_answer(uint64_t msgid, const struct err *err, uint8_t *ret,
 /* Brings rotations of management keys that were interrupted to their end, in the background; after a reload it is
  * done by itself. Once the scheduler runs. */
 void service_start_root_keys(struct service *service);
+/* Clients do not find the socket at path: one line in the log. err: why it cannot be mended; NULL: it was made anew. */
+void service_socket_lost(const char *path, const struct err *err);
 /* One line for STATUS= and `kmsctl status`. */
 void service_status_line(struct service *service, char *ret, size_t size);
 

@@ -636,6 +636,7 @@ static void test_bind(void **state)
     char directory[64], path[96], missing[128], file[96];
     struct err err = {0};
     struct stat st;
+    struct socket_file mine;
     int fd, again, client;
     mode_t mask = umask(022);
 
@@ -662,8 +663,21 @@ static void test_bind(void **state)
     assert_int_equal(socket_bind(path, 0600, SOCKET_GROUP_UNCHANGED, &fd, &err), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    socket_unlink(path, fd);
+    assert_int_equal(socket_file_of(path, &mine), 0);
+    assert_true(socket_file_is(path, &mine));
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_true(socket_file_is(path, &mine));
+    unlink(path);
+    assert_false(socket_file_is(path, &mine));
+    assert_int_equal(socket_bind(path, 0600, SOCKET_GROUP_UNCHANGED, &again, &err), 0);
+    assert_false(socket_file_is(path, &mine)); /* although the inode number may be the same */
+    socket_unlink(path, &mine);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(socket_file_of(path, &mine), 0);
+    socket_unlink(path, &mine);
     assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(socket_file_of(file, &mine), -1);
+    close(again);
     close(fd);
     unlink(file);
     rmdir(directory);
