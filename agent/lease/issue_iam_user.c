@@ -268,7 +268,8 @@ static int step_probe(struct issue *issue, struct lease_worker *worker, struct e
     if (rc != 0)
         p->probe_successes = 0;
     /* No answer at all twice: STS is out of reach from here, which says nothing about the key. */
-    if (rc == KMS_EAWSDOWN && p->result.status == 0 && ++p->retry.attempt >= 2)
+    if ((rc == KMS_EAWSDOWN || rc == KMS_ETIMEOUT) && p->result.status == 0 &&
+        ++p->retry.attempt >= 2)
         return 0;
     issue->job.wake_ms = now + (rc == 0 ? PROBE_INTERVAL_MS : PROBE_RETRY_MS);
     return KMS_EAGAIN;

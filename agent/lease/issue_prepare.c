@@ -2,6 +2,7 @@
 /* The first steps of every lease: may it be made now, for how long, under which names. */
 #include "lease/issue_private.h"
 
+#include "aws/iam_user.h"
 #include "aws/sts.h"
 #include "base/clock.h"
 #include "model/name.h"
@@ -12,6 +13,17 @@
 #include <string.h>
 
 #define LEARN_CLOCK_MS 3000
+
+/* Where STS is out of reach IAM tells the time too: a user that is not there yet is asked for. */
+static void ask_iam(const struct issue *issue, const struct aws_target *target)
+{
+    struct aws_result result;
+    struct iam_user user;
+    struct err ignored = {0};
+
+    if (issue->lease.recipe.type == CREDENTIAL_IAM_USER && target->credential != NULL)
+        (void)!iam_get_user(target, issue->lease.user_name, &user, &result, &ignored);
+}
 
 /* A lease's times are AWS's, and so is the end of the management session. While AWS's time is not
  * known, just after the start or when the clock was set, a call asks for it that every identity may
@@ -32,6 +44,8 @@ static int learn_clock(struct issue *issue, struct lease_worker *worker, struct 
     if (clock_offset(NULL))
         return 0;
     (void)!sts_get_caller_identity(&target, &identity, &result, &ignored);
+    if (!clock_offset(NULL))
+        ask_iam(issue, &target);
     if (!access->open)
         return 0;
     aws_access_done(access);
