@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/thread_role.h"
+#include "front/conn_events.h"
 #include "front/conn_input.h"
 #include "front/peer.h"
 
@@ -33,7 +34,7 @@ struct conn {
     int64_t message_ms; /* first byte of the message being read, 0: none */
     int64_t active_ms;  /* last request, or progress of an answer */
     int64_t ending_ms;
-    struct event *readable, *writable, *timer;
+    struct conn_events events;
     struct conn_input input;
     struct output output;
 };
@@ -41,13 +42,6 @@ struct conn {
 static unsigned in_flight(const struct conn *conn)
 {
     return conn->env->handler.in_flight(conn->env->handler.arg, conn->ref);
-}
-
-static void arm(struct event *event, int64_t ms)
-{
-    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-    event_add(event, &tv);
 }
 
 /* ---- events wanted ---- */
@@ -83,26 +77,17 @@ static int64_t deadline_of(const struct conn *conn)
 
 static void update_events(struct conn *conn)
 {
-    int64_t deadline = deadline_of(conn), now = clock_boot_ms();
+    int64_t deadline = deadline_of(conn);
+    bool input = wants_input(conn);
 
     if (is_finished(conn)) {
-        arm(conn->timer, 0);
+        conn_events_call_by(&conn->events, 1);
         return;
     }
-    if (wants_input(conn))
-        event_add(conn->readable, NULL);
-    else
-        event_del(conn->readable);
-    if (conn->more && wants_input(conn))
-        event_active(conn->readable, EV_READ, 0);
-    if (conn->output.len > 0)
-        event_add(conn->writable, NULL);
-    else
-        event_del(conn->writable);
+    conn_events_want_input(&conn->events, input, input && conn->more);
+    conn_events_want_output(&conn->events, conn->output.len > 0);
     if (deadline != 0)
-        arm(conn->timer, deadline > now ? deadline - now : 0);
-    else
-        event_del(conn->timer);
+        conn_events_call_by(&conn->events, deadline);
 }
 
 /* End of a callback: conn may be freed. */
@@ -135,7 +120,8 @@ bool conn_reply(struct conn *conn, const uint8_t *bytes, size_t len, output_writ
                 void *arg)
 {
     ASSERT_ON_LOOP();
-    if (conn->state != CONN_OPEN || output_push(&conn->output, bytes, len, written, arg) != 0) {
+    if (conn->state != CONN_OPEN ||
+        output_push(&conn->output, conn->fd, bytes, len, written, arg) != 0) {
         /* An answer that cannot be queued leaves the peer waiting: better a closed connection. */
         if (conn->state == CONN_OPEN)
             conn->state = CONN_BROKEN;
@@ -274,12 +260,10 @@ static void fill(struct conn *conn)
 
 /* ---- events ---- */
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_readable(void *arg)
 {
     struct conn *conn = arg;
 
-    (void)fd;
-    (void)what;
     conn->in_callback = true;
     if (conn->state == CONN_ENDING)
         discard(conn);
@@ -290,13 +274,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     settle(conn);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+static void on_writable(void *arg)
 {
     struct conn *conn = arg;
     bool paused = !wants_input(conn);
 
-    (void)fd;
-    (void)what;
     conn->in_callback = true;
     flush(conn);
     /* We did not read meanwhile: the peer was not late with its message. */
@@ -305,13 +287,11 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     settle(conn);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void on_timer(void *arg)
 {
     struct conn *conn = arg;
     int64_t deadline = deadline_of(conn);
 
-    (void)fd;
-    (void)what;
     conn->in_callback = true;
     if (conn->state != CONN_BROKEN && deadline != 0 && clock_boot_ms() >= deadline) {
         if (conn->state == CONN_OPEN && conn->message_ms != 0 && conn->output.len == 0)
@@ -323,16 +303,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- life ---- */
-
-static int make_events(struct conn *conn)
-{
-    struct event_base *base = conn->env->base;
-
-    conn->readable = event_new(base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
-    conn->writable = event_new(base, conn->fd, EV_WRITE | EV_PERSIST, on_writable, conn);
-    conn->timer = evtimer_new(base, on_timer, conn);
-    return conn->readable != NULL && conn->writable != NULL && conn->timer != NULL ? 0 : KMS_ENOMEM;
-}
 
 int conn_new(struct conn_env *env, int fd, struct peer *peer, struct conn_ref ref,
              struct conn **ret, struct err *err)
@@ -352,7 +322,9 @@ int conn_new(struct conn_env *env, int fd, struct peer *peer, struct conn_ref re
     *peer = (struct peer){.pidfd = -1};
     conn_input_init(&conn->input);
     output_init(&conn->output, env->timing.output_max, env->limits, conn->peer.uid);
-    if (make_events(conn) != 0) {
+    conn->events = (struct conn_events){
+        .on_readable = on_readable, .on_writable = on_writable, .on_timer = on_timer, .arg = conn};
+    if (conn_events_init(&conn->events, env->base, fd) != 0) {
         conn_free(conn);
         return err_set(err, KMS_ENOMEM, "out of memory");
     }
@@ -365,12 +337,7 @@ void conn_free(struct conn *conn)
 {
     if (conn == NULL)
         return;
-    if (conn->readable != NULL)
-        event_free(conn->readable);
-    if (conn->writable != NULL)
-        event_free(conn->writable);
-    if (conn->timer != NULL)
-        event_free(conn->timer);
+    conn_events_done(&conn->events);
     conn->state = CONN_BROKEN;
     conn->in_callback = true; /* no event may be armed any more */
     conn->env->handler.gone(conn->env->handler.arg, conn->ref);

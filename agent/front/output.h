@@ -26,8 +26,9 @@ void output_init(struct output *output, size_t max, struct limits *limits, uint3
 /* Whether another request may be read: nothing waits here, or less than max and less than the limit of the uid. So one
  * connection that is not read does not stop the others of its uid. */
 bool output_has_room(const struct output *output);
-/* Appends a copy; written (may be NULL) runs once. KMS_ENOMEM: nothing was queued, written has not run. */
-int output_push(struct output *output, const uint8_t *bytes, size_t len, output_written_fn *written,
+/* Hands bytes to fd at once when nothing waits before them, and appends a copy of what is left; written (may be NULL)
+ * runs once, perhaps before this returns. KMS_ENOMEM: written has not run and will not; the peer may have got a part. */
+int output_push(struct output *output, int fd, const uint8_t *bytes, size_t len, output_written_fn *written,
                 void *arg) KMS_MUST_CHECK;
 /* Hands bytes to fd until all are written or it would block: 0, or -1 (errno set) when the peer is gone.
  * *ret_progress (may be NULL): something was written. */
