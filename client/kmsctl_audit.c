@@ -6,15 +6,66 @@
 #include "common/timefmt.h"
 
 #include <jansson.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static const struct field fields[] = {
-    {"TIME", "time", FIELD_TEXT},       {"EVENT", "event", FIELD_TEXT},
-    {"SECRET", "secret", FIELD_TEXT},   {"LEASE", "lease_id", FIELD_TEXT},
-    {"UID", "uid", FIELD_TEXT},         {"PID", "pid", FIELD_TEXT},
-    {"COMMAND", "command", FIELD_TEXT}, {"REASON", "reason", FIELD_TEXT},
-    {"ERROR", "error", FIELD_TEXT},     {NULL, NULL, FIELD_TEXT},
+    {"TIME", "time", FIELD_TEXT},
+    {"EVENT", "event", FIELD_TEXT},
+    {"SECRET", "secret", FIELD_TEXT},
+    {"LEASE", "lease_id", FIELD_TEXT},
+    {"UID", "uid", FIELD_TEXT},
+    {"GID", "gid", FIELD_TEXT},
+    {"PID", "pid", FIELD_TEXT},
+    {"COMMAND", "command", FIELD_TEXT},
+    {"UNIT", "unit", FIELD_TEXT},
+    {"RESULT", "result", FIELD_TEXT},
+    {"REQUEST", "aws_request_id", FIELD_TEXT},
+    {NULL, NULL, FIELD_TEXT},
 };
+
+#define UNIT_COLUMNS 24 /* ids have to be whole to be of use, the name of a unit does not */
+
+/* "kms-…-worker.service": both ends tell more than one. */
+static void shorten_unit(json_t *line)
+{
+    const char *text = json_string_value(json_object_get(line, "unit"));
+    size_t len = text != NULL ? strlen(text) : 0;
+    char cut[UNIT_COLUMNS + sizeof "…"];
+
+    if (len <= UNIT_COLUMNS)
+        return;
+    snprintf(cut, sizeof cut, "%.*s…%s", UNIT_COLUMNS / 2, text,
+             text + len - (UNIT_COLUMNS - UNIT_COLUMNS / 2 - 1));
+    json_object_set_new(line, "unit", json_string(cut));
+}
+
+/* What came of it in one column: the error, or that it went well and why it was done. */
+static void put_result(json_t *line)
+{
+    const char *error = json_string_value(json_object_get(line, "error"));
+    const char *reason = json_string_value(json_object_get(line, "reason"));
+    char text[64];
+
+    if (error != NULL)
+        snprintf(text, sizeof text, "%s", error);
+    else
+        snprintf(text, sizeof text, reason != NULL ? "ok (%s)" : "ok", reason);
+    json_object_set_new(line, "result", json_string(text));
+}
+
+static void fit(json_t *lines)
+{
+    size_t index;
+    json_t *line;
+
+    json_array_foreach(lines, index, line)
+    {
+        put_result(line);
+        shorten_unit(line);
+    }
+}
 
 /* "2h" ago or a time; the wire wants a time. */
 static int read_since(const char *text, char ret[TIME_TEXT_SIZE], struct err *err)
@@ -55,6 +106,7 @@ int kmsctl_audit(struct kmsctl *ctl, struct err *err)
         return rc;
     if (ctl->json)
         return kmsctl_print_json(ctl, answer, err);
+    fit(json_object_get(answer, "lines"));
     rc = kmsctl_print_table(ctl, json_object_get(answer, "lines"), fields, err);
     if (json_object_get(answer, "cursor"))
         report_line("kmsctl", "there are more lines than --limit let through");

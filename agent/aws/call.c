@@ -275,6 +275,7 @@ int aws_call(const struct aws_target *target, enum aws_service service, const st
 
     ASSERT_ON_WORKER();
     *result = (struct aws_result){0};
+    snprintf(result->action, sizeof(result->action), "%s", query->action);
     *ret_xml = NULL;
     rc = query_check(query, err);
     if (rc != 0) {

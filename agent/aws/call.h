@@ -49,6 +49,7 @@ struct aws_result {
                            it; but a user that is there may be denied in the same words */
     int status;         /* HTTP status, 0 = none */
     int64_t retry_after_ms;
+    char action[64];
     char request_id[80];
 };
 

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/random.h"
 
+#include <stdio.h>
+
 #define TRANSIENT_BASE_MS 100
 #define TRANSIENT_CAP_MS 5000
 #define THROTTLED_BASE_MS 500
@@ -11,8 +13,9 @@
 #define LAG_CAP_MS 2000
 #define CHANGING_BASE_MS 1000
 #define RETRY_AFTER_CAP_MS 5000
-#define BLIND_TRIES 6 /* some five seconds: a denial that is meant must not take long to be told   \
-                       */
+#define BLIND_TRIES                                                                                \
+    6 /* some five seconds: a denial that is meant must not take long to be told                   \
+       */
 
 static bool job_is_canceled(void *arg)
 {
@@ -71,6 +74,12 @@ int aws_access_take(struct aws_access *access, struct lease_env *env, enum aws_s
 {
     return budget_take(budget_of(access, env, service), budget_class, clock_boot_ms(),
                        &job->wake_ms);
+}
+
+void aws_access_note_call(const struct aws_result *result, struct lease_call *ret)
+{
+    snprintf(ret->action, sizeof ret->action, "%s", result->action);
+    snprintf(ret->request_id, sizeof ret->request_id, "%s", result->request_id);
 }
 
 int64_t retry_wait_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms)

@@ -45,6 +45,8 @@ struct retry {
 int aws_access_judge(struct aws_access *access, struct lease_env *env, enum aws_service service,
                      unsigned rules, const struct aws_result *result, struct retry *retry,
                      int64_t limit_ms, struct job *job, int rc);
+/* The call of result as audit lines name it. */
+void aws_access_note_call(const struct aws_result *result, struct lease_call *ret);
 /* Full jitter: a random wait in base … base × 2^attempt, at most cap, all milliseconds; at least
  * base/2. */
 int64_t retry_wait_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms);

@@ -69,7 +69,11 @@ static int write_one(struct store_txn *txn, struct store *store, const struct uu
     event = lease.state == LEASE_REVOKED ? AUDIT_REVOKED : AUDIT_REVOKING;
     if (held.recorded && event == AUDIT_REVOKING)
         return store_put(txn, &lease, err);
-    return txn_put_and_audit(txn, &lease, event, held.has_actor ? &held.actor : NULL, NULL, err);
+    return txn_put_and_audit(
+        txn, &lease, event,
+        &(struct audit_facts){.actor = held.has_actor ? &held.actor : NULL,
+                              .call = event == AUDIT_REVOKED ? &lease.ended_by : NULL},
+        err);
 }
 
 struct write_arg {

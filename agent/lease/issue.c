@@ -105,12 +105,13 @@ static int give_up(struct issue *issue, const struct issue_step *step, int rc)
         err_set(&issue->err, rc, "the lease could not be made");
     if (step->failed != NULL)
         err_context(&issue->err, "%s", step->failed);
-    if (!issue->quiet)
-        log_warning("secret \"%s\": %s", issue->secret->name, issue->err.message);
     metrics_count(METRIC_FAILURES, issue->secret->name, lease_error_name(&issue->err));
-    if (p->intended && !p->granted &&
+    if (!p->intended || p->granted)
+        return issue->err.code;
+    issue->recorded =
         lease_txn_fail_mint(issue->env, &issue->lease,
-                            made_nothing && !issue->lease.create_answered, &issue->err, &err) != 0)
+                            made_nothing && !issue->lease.create_answered, &issue->err, &err) == 0;
+    if (!issue->recorded)
         log_error("secret \"%s\": %s", issue->secret->name, err.message);
     return issue->err.code;
 }
@@ -199,7 +200,6 @@ struct issue *issue_new(struct lease_env *env, const struct issue_params *params
     issue->env = env;
     issue->config = config_ref(params->config);
     issue->secret = params->secret;
-    issue->quiet = params->quiet;
     issue->finished = finished;
     issue->arg = arg;
     issue->job.lane = params->secret->recipe.type == CREDENTIAL_SESSION ? LANE_SESSION : LANE_MINT;

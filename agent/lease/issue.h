@@ -19,7 +19,6 @@ struct issue_params {
     bool bind;                    /* bind to process */
     struct lease_process process; /* when bind */
     bool shared;
-    bool quiet; /* a failure is told by the caller, not logged here */
 };
 
 struct issue {
@@ -30,9 +29,10 @@ struct issue {
     struct lease lease;               /* the record as committed */
     struct aws_credential credential; /* the result; wiped by issue_free() */
     struct ttl_grant ttl;
-    bool quiet;             /* as in issue_params */
     char clamp_reason[160]; /* why granted differs from requested; may be empty */
+    struct lease_call call; /* that made the credential */
     struct err err;         /* when job.rc != 0 */
+    bool recorded;          /* the failure has its audit line */
     /* Loop thread, exactly once. The callee owns issue from here: issue_free() it when the reply is
      * out. */
     void (*finished)(struct issue *issue, void *arg);

@@ -206,6 +206,7 @@ static int step_create_access_key(struct issue *issue, struct lease_worker *work
     p->called = true;
     rc = iam_create_access_key(&p->access.target, issue->lease.user_name, &issue->credential,
                                &p->result, err);
+    aws_access_note_call(&p->result, &issue->call);
     if (rc == 0)
         snprintf(issue->lease.access_key_id, sizeof issue->lease.access_key_id, "%s",
                  issue->credential.access_key_id);
@@ -216,9 +217,10 @@ static int step_create_access_key(struct issue *issue, struct lease_worker *work
 
 static int step_grant(struct issue *issue, struct lease_worker *worker, struct err *err)
 {
-    int rc = lease_txn_grant(issue->env, &issue->lease, err);
+    int rc;
 
     (void)worker;
+    rc = lease_txn_grant(issue->env, &issue->lease, &issue->call, err);
     if (rc == 0 || rc == KMS_EREFUSED)
         issue->progress->granted = true; /* from here the record has the key: nothing to give up */
     return rc;

@@ -59,6 +59,7 @@ static int step_mint(struct issue *issue, struct lease_worker *worker, struct er
     p->called = true;
     p->access.target.http = worker->http;
     rc = session_mint(&mint, &p->access, &issue->credential, lease->arn, &p->result, err);
+    aws_access_note_call(&p->result, &issue->call);
     if (rc == 0) {
         take_lowered(issue, &mint);
         take_session(issue);
@@ -91,7 +92,7 @@ static int step_grant_session(struct issue *issue, struct lease_worker *worker, 
         .per_secret = issue->secret->max_leases,
         .per_uid = issue->config->agent.max_leases_per_uid,
     };
-    int rc = lease_txn_grant_session(issue->env, &issue->lease, &caps, err);
+    int rc = lease_txn_grant_session(issue->env, &issue->lease, &caps, &issue->call, err);
 
     (void)worker;
     if (rc == 0) {

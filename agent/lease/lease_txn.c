@@ -11,8 +11,7 @@ struct txn_arg {
     const struct lease *in;
     struct lease *out;
     const struct lease_caps *caps;
-    const struct err *cause;
-    const struct lease_owner *actor;
+    struct audit_facts facts;
     uint64_t run_id;
     bool made_nothing;
     bool refused;
@@ -34,29 +33,26 @@ void lease_note_error(struct lease *lease, const struct err *cause)
 
 /* Appends the audit line of a transition. */
 static int write_audit(struct store_txn *txn, enum audit_event event, const struct lease *lease,
-                       const struct lease_owner *actor, const struct err *cause, struct err *err)
+                       const struct audit_facts *facts, struct err *err)
 {
     struct audit audit;
 
     audit_from_lease(&audit, event, lease, clock_aws_ms());
-    if (actor != NULL)
-        audit.owner = *actor;
-    if (cause != NULL) {
-        audit.error = cause->code;
-        snprintf(audit.detail, sizeof audit.detail, "%.*s", (int)sizeof audit.detail - 1,
-                 cause->message);
-        snprintf(audit.aws_action, sizeof audit.aws_action, "%s", cause->aws_action);
-        snprintf(audit.aws_request_id, sizeof audit.aws_request_id, "%s", cause->aws_request_id);
-    }
+    if (facts->actor != NULL)
+        audit.owner = *facts->actor;
+    if (facts->cause != NULL)
+        audit_set_error(&audit, facts->cause);
+    if (facts->call != NULL)
+        audit_set_call(&audit, facts->call);
     return store_audit(txn, &audit, err);
 }
 
 int txn_put_and_audit(struct store_txn *txn, const struct lease *lease, enum audit_event event,
-                      const struct lease_owner *actor, const struct err *cause, struct err *err)
+                      const struct audit_facts *facts, struct err *err)
 {
     int rc = store_put(txn, lease, err);
 
-    return rc != 0 ? rc : write_audit(txn, event, lease, actor, cause, err);
+    return rc != 0 ? rc : write_audit(txn, event, lease, facts, err);
 }
 
 static int check_caps(struct store_txn *txn, const struct lease *lease,
@@ -122,13 +118,14 @@ static int apply_grant_session(struct store_txn *txn, void *arg, struct err *err
     lease.run_id = a->run_id;
     lease.state = (enum lease_state)lease_next(LEASE_NONE, LEASE_EVENT_GRANT);
     *a->out = lease;
-    return txn_put_and_audit(txn, &lease, AUDIT_ISSUED, NULL, NULL, err);
+    return txn_put_and_audit(txn, &lease, AUDIT_ISSUED, &a->facts, err);
 }
 
 int lease_txn_grant_session(struct lease_env *env, const struct lease *lease,
-                            const struct lease_caps *caps, struct err *err)
+                            const struct lease_caps *caps, const struct lease_call *call,
+                            struct err *err)
 {
-    struct txn_arg arg = {.in = lease, .caps = caps, .run_id = env->run_id};
+    struct txn_arg arg = {.in = lease, .caps = caps, .run_id = env->run_id, .facts.call = call};
     struct lease stored;
     int rc;
 
@@ -166,13 +163,14 @@ static int apply_grant(struct store_txn *txn, void *arg, struct err *err)
     }
     lease.state = (enum lease_state)next;
     *a->out = lease;
-    return txn_put_and_audit(txn, &lease, AUDIT_ISSUED, NULL, NULL, err);
+    return txn_put_and_audit(txn, &lease, AUDIT_ISSUED, &a->facts, err);
 }
 
-int lease_txn_grant(struct lease_env *env, struct lease *lease, struct err *err)
+int lease_txn_grant(struct lease_env *env, struct lease *lease, const struct lease_call *call,
+                    struct err *err)
 {
     struct lease stored;
-    struct txn_arg arg = {.in = lease, .out = &stored};
+    struct txn_arg arg = {.in = lease, .out = &stored, .facts.call = call};
     int rc = store_run(env->store, apply_grant, &arg, true, err);
 
     if (rc != 0)
@@ -208,14 +206,14 @@ static int apply_fail_mint(struct store_txn *txn, void *arg, struct err *err)
     lease.retry_ms = 0;
     if (lease.state == LEASE_REVOKED)
         lease.revoked_ms = lease.revoking_ms;
-    lease_note_error(&lease, a->cause);
-    return txn_put_and_audit(txn, &lease, AUDIT_FAILED, NULL, a->cause, err);
+    lease_note_error(&lease, a->facts.cause);
+    return txn_put_and_audit(txn, &lease, AUDIT_FAILED, &a->facts, err);
 }
 
 int lease_txn_fail_mint(struct lease_env *env, const struct lease *lease, bool made_nothing,
                         const struct err *cause, struct err *err)
 {
-    struct txn_arg arg = {.in = lease, .made_nothing = made_nothing, .cause = cause};
+    struct txn_arg arg = {.in = lease, .made_nothing = made_nothing, .facts.cause = cause};
     int rc = store_run(env->store, apply_fail_mint, &arg, true, err);
 
     env->due_changed(env->due_changed_arg);
@@ -238,20 +236,21 @@ static int apply_renew(struct store_txn *txn, void *arg, struct err *err)
     lease.expires_ms = in->expires_ms;
     lease.granted_ttl_s = in->granted_ttl_s;
     lease.retry_ms = 0;
+    lease_note_error(&lease, &(struct err){0}); /* of renewals before */
     if (lease.recipe.type == CREDENTIAL_SESSION) {
         memcpy(lease.access_key_id, in->access_key_id, sizeof lease.access_key_id);
         memcpy(lease.arn, in->arn, sizeof lease.arn);
         lease.credential_expires_ms = in->credential_expires_ms;
     }
     *a->out = lease;
-    return txn_put_and_audit(txn, &lease, AUDIT_RENEWED, a->actor, NULL, err);
+    return txn_put_and_audit(txn, &lease, AUDIT_RENEWED, &a->facts, err);
 }
 
 int lease_txn_renew(struct lease_env *env, struct lease *lease, const struct lease_owner *actor,
-                    struct err *err)
+                    const struct lease_call *call, struct err *err)
 {
     struct lease stored;
-    struct txn_arg arg = {.in = lease, .out = &stored, .actor = actor};
+    struct txn_arg arg = {.in = lease, .out = &stored, .facts = {.actor = actor, .call = call}};
     int rc = store_run(env->store, apply_renew, &arg, true, err);
 
     if (rc != 0)

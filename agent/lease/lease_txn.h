@@ -11,17 +11,20 @@ struct lease_caps {
     uint32_t per_secret, per_uid; /* live leases */
 };
 
-/* Records an intent (IAM users) or a granted session in one transaction; KMS_ELIMIT at a cap. */
+/* Records an intent (IAM users) or a granted session in one transaction; KMS_ELIMIT at a cap. call,
+ * here and below: to AWS, that made it so, for the audit line. */
 int lease_txn_intend(struct lease_env *env, const struct lease *lease,
                      const struct lease_caps *caps, struct err *err) KMS_MUST_CHECK;
 int lease_txn_grant_session(struct lease_env *env, const struct lease *lease,
-                            const struct lease_caps *caps, struct err *err) KMS_MUST_CHECK;
+                            const struct lease_caps *caps, const struct lease_call *call,
+                            struct err *err) KMS_MUST_CHECK;
 /* What CreateUser answered (user id, ARN, account), or that it did not; not awaited. */
 void lease_txn_post_created(struct lease_env *env, const struct lease *lease);
 /* ISSUING becomes ACTIVE with the key id. KMS_EREFUSED when the lease is being revoked already:
  * then the key id is recorded all the same, so that the revocation kills what was made. *lease
  * becomes the record. */
-int lease_txn_grant(struct lease_env *env, struct lease *lease, struct err *err) KMS_MUST_CHECK;
+int lease_txn_grant(struct lease_env *env, struct lease *lease, const struct lease_call *call,
+                    struct err *err) KMS_MUST_CHECK;
 /* The mint failed with cause: REVOKED at once when AWS certainly made nothing, else REVOKING, due
  * now. */
 int lease_txn_fail_mint(struct lease_env *env, const struct lease *lease, bool made_nothing,
@@ -55,13 +58,16 @@ int lease_begin_revoking(struct lease *lease, const struct revoke_begin *begin, 
  * A store without room holds it in memory (held.h): that is no failure. */
 int lease_txn_progress(struct lease_env *env, const struct lease *lease,
                        struct err *err) KMS_MUST_CHECK;
-/* AWS confirmed: REVOKED; held in memory while the store has no room. */
-int lease_txn_gone(struct lease_env *env, struct lease *lease, struct err *err) KMS_MUST_CHECK;
+/* AWS confirmed: REVOKED. The line names the call that killed the key, or else call. Held in memory
+ * while the store has no room. */
+int lease_txn_gone(struct lease_env *env, struct lease *lease, const struct lease_call *call,
+                   struct err *err) KMS_MUST_CHECK;
 
 /* ACTIVE moves its end (and for sessions its key); KMS_EENDED when it is not ACTIVE any more. */
 int lease_txn_renew(struct lease_env *env, struct lease *lease, const struct lease_owner *actor,
-                    struct err *err) KMS_MUST_CHECK;
-/* A renewal by the agent failed: not before retry_ms (AWS time) again. Not awaited. */
+                    const struct lease_call *call, struct err *err) KMS_MUST_CHECK;
+/* A renewal by the agent failed: not before retry_ms (AWS time) again; an audit line, unless the
+ * failure before it was the same. Not awaited. */
 void lease_txn_post_renew_later(struct lease_env *env, const struct uuid *id, int64_t retry_ms,
                                 const struct err *cause);
 /* What failed, as metrics name it: AWS's code, or the agent's own. Never NULL. */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "common/log.h"
 #include "lease/held.h"
+#include "lease/lease_txn_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -131,15 +132,20 @@ static int apply_renew_later(struct store_txn *txn, void *arg, struct err *err)
 {
     struct posted *posted = arg;
     struct lease lease;
+    char before[sizeof lease.error];
     int rc = store_get(txn, &posted->id, &lease, err);
 
     if (rc != 0)
         return rc;
     if (lease.state != LEASE_ACTIVE)
         return 0;
+    memcpy(before, lease.error, sizeof before);
     lease.retry_ms = posted->retry_ms;
     lease_note_error(&lease, &posted->cause);
-    return store_put(txn, &lease, err);
+    if (strcmp(before, lease.error) == 0)
+        return store_put(txn, &lease, err);
+    return txn_put_and_audit(txn, &lease, AUDIT_FAILED,
+                             &(struct audit_facts){.cause = &posted->cause}, err);
 }
 
 void lease_txn_post_renew_later(struct lease_env *env, const struct uuid *id, int64_t retry_ms,

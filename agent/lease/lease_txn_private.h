@@ -5,9 +5,15 @@
 
 #include "store/store.h"
 
-/* Puts the record and its audit line; actor NULL: the lease's owner; cause NULL: no error. */
+/* What an audit line says beside the record; each may be NULL. */
+struct audit_facts {
+    const struct lease_owner *actor; /* NULL: the lease's owner */
+    const struct err *cause;
+    const struct lease_call *call; /* that made it so */
+};
+
+/* Puts the record and its audit line. */
 int txn_put_and_audit(struct store_txn *txn, const struct lease *lease, enum audit_event event,
-                      const struct lease_owner *actor, const struct err *cause,
-                      struct err *err) KMS_MUST_CHECK;
+                      const struct audit_facts *facts, struct err *err) KMS_MUST_CHECK;
 
 #endif

@@ -7,12 +7,14 @@
 #include "lease/held.h"
 #include "lease/lease_txn_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct txn_arg {
     const struct lease *in;
     struct lease *out;
     const struct revoke_begin *begin;
+    const struct lease_call *call;
 };
 
 int lease_begin_revoking(struct lease *lease, const struct revoke_begin *begin, int64_t now_ms,
@@ -58,7 +60,7 @@ int lease_txn_apply_revoke(struct store_txn *txn, const struct revoke_begin *beg
         return store_put(txn, lease, err);
     return txn_put_and_audit(txn, lease,
                              lease->state == LEASE_REVOKED ? AUDIT_REVOKED : AUDIT_REVOKING,
-                             begin->actor, NULL, err);
+                             &(struct audit_facts){.actor = begin->actor}, err);
 }
 
 static int apply_begin_revoke(struct store_txn *txn, void *arg, struct err *err)
@@ -97,13 +99,17 @@ static int apply_progress(struct store_txn *txn, void *arg, struct err *err)
     lease.attempts = in->attempts;
     lease.retry_ms = in->retry_ms;
     lease.stuck = in->stuck;
+    lease.ended_by = in->ended_by;
     memcpy(lease.error, in->error, sizeof lease.error);
     memcpy(lease.error_action, in->error_action, sizeof lease.error_action);
     memcpy(lease.error_code, in->error_code, sizeof lease.error_code);
     memcpy(lease.error_request_id, in->error_request_id, sizeof lease.error_request_id);
     if (newly_stuck) {
         err_set(&cause, KMS_EAWSDENIED, "%s", in->error);
-        return txn_put_and_audit(txn, &lease, AUDIT_STUCK, NULL, &cause, err);
+        snprintf(cause.aws_action, sizeof cause.aws_action, "%s", in->error_action);
+        snprintf(cause.aws_request_id, sizeof cause.aws_request_id, "%s", in->error_request_id);
+        return txn_put_and_audit(txn, &lease, AUDIT_STUCK, &(struct audit_facts){.cause = &cause},
+                                 err);
     }
     return store_put(txn, &lease, err);
 }
@@ -123,8 +129,12 @@ int lease_txn_progress(struct lease_env *env, const struct lease *lease, struct 
     return rc;
 }
 
-static void become_gone(struct lease *lease, enum lease_state state)
+/* in: what the revocation knows; call: that told so, if the key was not killed by one of its own.
+ */
+static void become_gone(struct lease *lease, enum lease_state state, const struct lease *in,
+                        const struct lease_call *call)
 {
+    lease->ended_by = in->ended_by.action[0] != '\0' ? in->ended_by : *call;
     lease->state = state;
     lease->revoked_ms = clock_aws_ms();
     lease->stuck = false;
@@ -143,19 +153,21 @@ static int apply_gone(struct store_txn *txn, void *arg, struct err *err)
     next = lease_next(lease.state, LEASE_EVENT_GONE);
     if (next < 0)
         return 0;
-    become_gone(&lease, (enum lease_state)next);
+    become_gone(&lease, (enum lease_state)next, a->in, a->call);
     *a->out = lease;
-    return txn_put_and_audit(txn, &lease, AUDIT_REVOKED, NULL, NULL, err);
+    return txn_put_and_audit(txn, &lease, AUDIT_REVOKED,
+                             &(struct audit_facts){.call = &lease.ended_by}, err);
 }
 
-int lease_txn_gone(struct lease_env *env, struct lease *lease, struct err *err)
+int lease_txn_gone(struct lease_env *env, struct lease *lease, const struct lease_call *call,
+                   struct err *err)
 {
     struct lease stored = *lease;
-    struct txn_arg arg = {.in = lease, .out = &stored};
+    struct txn_arg arg = {.in = lease, .out = &stored, .call = call};
     int rc = store_run(env->store, apply_gone, &arg, true, err);
 
     if (rc == KMS_ESTOREFULL) {
-        become_gone(&stored, LEASE_REVOKED);
+        become_gone(&stored, LEASE_REVOKED, lease, call);
         rc = held_keep(env, &stored, true, err);
     }
     if (rc == 0) {

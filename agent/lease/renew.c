@@ -118,6 +118,7 @@ static int call_aws(struct renew *renew, struct lease_worker *worker)
     if (rc != 0)
         return rc;
     rc = session ? mint_again(renew, &result) : move_fence(renew, &result);
+    aws_access_note_call(&result, &renew->call);
     if (rc == 0)
         return 0;
     return aws_access_judge(&p->access, renew->env, service,
@@ -181,7 +182,7 @@ static int renew_run(struct job *job, void *worker_context)
     if (rc == 0) {
         take_end(renew);
         rc = lease_txn_renew(renew->env, &renew->lease, renew->by_agent ? NULL : &renew->actor,
-                             &renew->err);
+                             &renew->call, &renew->err);
     }
     if (rc == 0) {
         renew->lease.requested_ttl_s = p->asked_s; /* the answer's; the record keeps the first */

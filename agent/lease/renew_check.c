@@ -17,6 +17,9 @@ static bool owner_may(const struct lease_owner *owner, const struct rule_list *a
     const struct peer_facts facts = {
         .uid = owner->uid,
         .gid = owner->gid,
+        .groups = owner->groups.ids,
+        .group_count =
+            owner->groups.count < LEASE_GROUPS_MAX ? owner->groups.count : LEASE_GROUPS_MAX,
         .unit = owner->unit[0] != '\0' ? owner->unit : NULL,
     };
 

@@ -118,6 +118,8 @@ static int stage_key(struct revoke *revoke, struct err *err)
             return rc;
         rc = iam_delete_access_key(&p->access.target, lease->user_name, lease->access_key_id,
                                    &p->result, err);
+        if (rc == 0)
+            aws_access_note_call(&p->result, &lease->ended_by);
         if (rc == KMS_ENOENTITY) /* gone or not visible yet: phase two lists keys before it ends */
             rc = absence_check(revoke, 0, err);
     }
@@ -172,6 +174,14 @@ static int64_t guard_end_ms(const struct lease *lease)
     return sent + LEASE_GUARD_MS;
 }
 
+static int is_gone(struct revoke *revoke, struct err *err)
+{
+    struct lease_call call; /* that told so */
+
+    aws_access_note_call(&revoke->progress->result, &call);
+    return lease_txn_gone(revoke->env, &revoke->lease, &call, err);
+}
+
 /* The user does not show: gone, or not visible yet. */
 static int user_is_absent(struct revoke *revoke, struct err *err)
 {
@@ -179,7 +189,7 @@ static int user_is_absent(struct revoke *revoke, struct err *err)
     int64_t now = clock_aws_ms(), end = guard_end_ms(lease);
 
     if (now >= end)
-        return lease_txn_gone(revoke->env, lease, err);
+        return is_gone(revoke, err);
     lease->stage = REVOKE_WAIT;
     lease->attempts = 0;
     lease->retry_ms = now + WAIT_MS < end ? now + WAIT_MS : end;
@@ -271,7 +281,7 @@ static int after_stage(struct revoke *revoke, int outcome)
     struct lease *lease = &revoke->lease;
 
     if (outcome == STAGE_GONE && !lease->create_unclear)
-        return lease_txn_gone(revoke->env, lease, &revoke->err);
+        return is_gone(revoke, &revoke->err);
     /* A CreateUser that nobody answered may make the user once more. */
     if (outcome == STAGE_GONE || outcome == STAGE_ABSENT)
         return user_is_absent(revoke, &revoke->err);

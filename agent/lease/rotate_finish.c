@@ -133,6 +133,7 @@ int rotate_settle(struct rotation *rotation, struct err *err)
 {
     struct root_key record = rotation->record;
     struct audit audit = {.time_ms = clock_aws_ms(), .event = AUDIT_ROTATED, .owner = record.actor};
+    struct lease_call call;
     int rc;
 
     root_key_settle(&record);
@@ -140,6 +141,8 @@ int rotate_settle(struct rotation *rotation, struct err *err)
     memcpy(audit.access_key_id, record.current_id, sizeof audit.access_key_id);
     snprintf(audit.user_name, sizeof audit.user_name, "%.64s", record.user_name);
     snprintf(audit.detail, sizeof audit.detail, "in the place of %s", rotation->record.current_id);
+    aws_access_note_call(&rotation->progress->result, &call); /* DeleteAccessKey */
+    audit_set_call(&audit, &call);
     rc = root_key_commit(rotation->env, &record, &audit, true, err);
     if (rc != 0)
         return rc;

@@ -109,7 +109,7 @@ static int apply_queue(struct store_txn *txn, void *arg, struct err *err)
     err_clear(err);
     lease.state = (enum lease_state)next;
     a->queued = true;
-    return txn_put_and_audit(txn, &lease, AUDIT_REVOKING, NULL, NULL, err);
+    return txn_put_and_audit(txn, &lease, AUDIT_REVOKING, &(struct audit_facts){0}, err);
 }
 
 int sweep_user_queue(struct lease_env *env, struct sweep_user *user, const struct iam_user *found,

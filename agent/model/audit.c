@@ -8,8 +8,7 @@
 static const char *const event_names[] = {
     [AUDIT_ISSUED] = "issued",   [AUDIT_RENEWED] = "renewed",   [AUDIT_REVOKING] = "revoking",
     [AUDIT_REVOKED] = "revoked", [AUDIT_DENIED] = "denied",     [AUDIT_FAILED] = "failed",
-    [AUDIT_STUCK] = "stuck",     [AUDIT_RELOADED] = "reloaded",
-    [AUDIT_SHARED] = "shared",
+    [AUDIT_STUCK] = "stuck",     [AUDIT_RELOADED] = "reloaded", [AUDIT_SHARED] = "shared",
     [AUDIT_ROTATED] = "rotated",
 };
 
@@ -20,6 +19,21 @@ const char *audit_event_name(enum audit_event event)
     if (i >= sizeof(event_names) / sizeof(event_names[0]) || event_names[i] == NULL)
         return "unknown";
     return event_names[i];
+}
+
+void audit_set_error(struct audit *audit, const struct err *err)
+{
+    audit->error = err->code;
+    snprintf(audit->detail, sizeof(audit->detail), "%.*s", (int)sizeof(audit->detail) - 1,
+             err->message);
+    snprintf(audit->aws_action, sizeof(audit->aws_action), "%s", err->aws_action);
+    snprintf(audit->aws_request_id, sizeof(audit->aws_request_id), "%s", err->aws_request_id);
+}
+
+void audit_set_call(struct audit *audit, const struct lease_call *call)
+{
+    snprintf(audit->aws_action, sizeof(audit->aws_action), "%s", call->action);
+    snprintf(audit->aws_request_id, sizeof(audit->aws_request_id), "%s", call->request_id);
 }
 
 void audit_from_lease(struct audit *ret, enum audit_event event, const struct lease *lease,

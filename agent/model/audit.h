@@ -3,6 +3,7 @@
 #ifndef KMS_AGENT_MODEL_AUDIT_H
 #define KMS_AGENT_MODEL_AUDIT_H
 
+#include "common/err.h"
 #include "model/lease.h"
 
 /* Values are stored. */
@@ -25,10 +26,13 @@ struct audit {
     char user_name[IAM_USER_NAME_MAX + 1];
     int error;                /* KMS_E… or 0 */
     char detail[256];         /* short text, e.g. the error sentence */
-    char aws_action[64], aws_request_id[80];
+    char aws_action[64], aws_request_id[80];  /* the call that made it so, or that failed */
 };
 
 const char *audit_event_name(enum audit_event event);
+/* What failed: its code, sentence, action and request id. */
+void audit_set_error(struct audit *audit, const struct err *err);
+void audit_set_call(struct audit *audit, const struct lease_call *call);
 /* Fills an event about a lease from its record. */
 void audit_from_lease(struct audit *ret, enum audit_event event, const struct lease *lease, int64_t time_ms);
 

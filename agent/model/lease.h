@@ -50,6 +50,19 @@ enum revoke_reason {
 #define LEASE_UNIT_MAX 256
 #define LEASE_COMMAND_MAX 16  /* comm of the peer, cut by the kernel */
 
+#define LEASE_GROUPS_MAX 32   /* supplementary groups that are kept of a peer */
+
+/* Supplementary groups; count may be more than are kept. */
+struct lease_groups {
+    uint32_t count;
+    uint32_t ids[LEASE_GROUPS_MAX];
+};
+
+/* A call as AWS's own log has it; empty: none. */
+struct lease_call {
+    char action[64], request_id[80];
+};
+
 /* The peer that asked, as the kernel named it when it connected. */
 struct lease_owner {
     uint32_t uid, gid;
@@ -57,6 +70,7 @@ struct lease_owner {
     char rule[LEASE_RULE_MAX + 1];     /* the rule that granted, "user:app" */
     char unit[LEASE_UNIT_MAX + 1];     /* systemd unit or empty */
     char command[LEASE_COMMAND_MAX + 1];
+    struct lease_groups groups;
 };
 
 /* The process a lease is bound to, enough to find it again after a restart of the agent. */
@@ -106,6 +120,7 @@ struct lease {
     int64_t retry_ms;               /* not before this; 0 = at once */
     char error[512];                /* last failure, one sentence, no secret */
     char error_action[64], error_code[128], error_request_id[80];
+    struct lease_call ended_by;     /* the call that killed the key */
 };
 
 /* The transition table: the state after event, or -1 when it is refused. Pure; every cell is tested. */

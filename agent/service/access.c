@@ -65,6 +65,14 @@ bool access_owns(struct peer *peer, const struct lease *lease)
     return policy_owns(&facts, lease->owner.uid, lease->owner.rule);
 }
 
+/* Of those that a record keeps. */
+static size_t groups_size(const struct peer *peer)
+{
+    size_t count = peer->group_count < LEASE_GROUPS_MAX ? peer->group_count : LEASE_GROUPS_MAX;
+
+    return count * sizeof peer->groups[0];
+}
+
 void access_owner(const struct peer *peer, const struct rule *rule, struct lease_owner *ret)
 {
     *ret = (struct lease_owner){.uid = peer->uid, .gid = peer->gid, .pid = peer->pid};
@@ -72,6 +80,16 @@ void access_owner(const struct peer *peer, const struct rule *rule, struct lease
         snprintf(ret->rule, sizeof ret->rule, "%s", rule->text);
     snprintf(ret->unit, sizeof ret->unit, "%s", peer->unit);
     snprintf(ret->command, sizeof ret->command, "%s", peer->command);
+    ret->groups.count = (uint32_t)peer->group_count;
+    if (peer->group_count > 0)
+        memcpy(ret->groups.ids, peer->groups, groups_size(peer));
+}
+
+bool access_same_groups(const struct peer *peer, const struct lease_owner *owner)
+{
+    return owner->groups.count == peer->group_count &&
+           (peer->group_count == 0 ||
+            memcmp(owner->groups.ids, peer->groups, groups_size(peer)) == 0);
 }
 
 /* ---- denials ---- */

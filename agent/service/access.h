@@ -17,6 +17,8 @@ const struct rule *access_match(const struct secret_config *secret, struct peer 
 bool access_owns(struct peer *peer, const struct lease *lease);
 /* Peer as owner or actor; rule may be NULL. */
 void access_owner(const struct peer *peer, const struct rule *rule, struct lease_owner *ret);
+/* As far as an owner keeps them. */
+bool access_same_groups(const struct peer *peer, const struct lease_owner *owner);
 
 /* The secret and the rule by which request's peer may have it; NULL: denied, request was answered and freed. */
 const struct secret_config *access_secret(struct request *request, const char *name, const struct rule **ret_rule);

@@ -63,11 +63,24 @@ static const char *stage_name(enum revoke_stage stage)
     return "key";
 }
 
+static void put_groups(struct wire_writer *writer, const struct lease_groups *groups)
+{
+    if (groups->count == 0)
+        return;
+    wire_open_array(writer, "gids");
+    for (uint32_t i = 0; i < groups->count && i < LEASE_GROUPS_MAX; i++)
+        wire_put_int(writer, NULL, groups->ids[i]);
+    wire_close(writer);
+    if (groups->count > LEASE_GROUPS_MAX)
+        wire_put_int(writer, "gids_more", groups->count - LEASE_GROUPS_MAX);
+}
+
 static void put_owner(struct wire_writer *writer, const struct lease_owner *owner)
 {
     wire_put_int(writer, "uid", owner->uid);
     wire_put_int(writer, "gid", owner->gid);
     wire_put_int(writer, "pid", owner->pid);
+    put_groups(writer, &owner->groups);
     wire_put_opt(writer, "unit", owner->unit);
     wire_put_str(writer, "command", owner->command);
 }

@@ -35,7 +35,7 @@ struct service {
     uint32_t conn_count;
     struct identity *identities;
     size_t identity_count;
-    struct rate mints, denials;
+    struct rate mints, denials, failures;
     struct room room; /* for long answers */
     struct reload *reload; /* running, or NULL */
     struct root_round *root_round;

@@ -13,7 +13,7 @@ static const char *text_or_null(const char *text)
 }
 
 void events_log(enum log_level level, const char *message_id, const struct lease_owner *actor,
-                const char *secret, const struct lease *lease, const struct err *err,
+                const char *secret, const struct lease *lease, const struct lease_call *call,
                 const char *message)
 {
     char uid[16], pid[16], id[UUID_TEXT_SIZE] = "", expires[TIME_TEXT_SIZE] = "";
@@ -36,10 +36,17 @@ void events_log(enum log_level level, const char *message_id, const struct lease
         {FIELD_LEASE_ID, text_or_null(id)},
         {FIELD_ACCESS_KEY_ID, lease != NULL ? text_or_null(lease->access_key_id) : NULL},
         {FIELD_EXPIRES, text_or_null(expires)},
-        {FIELD_AWS_REQUEST_ID, err != NULL ? text_or_null(err->aws_request_id) : NULL},
+        {FIELD_AWS_ACTION, call != NULL ? text_or_null(call->action) : NULL},
+        {FIELD_AWS_REQUEST_ID, call != NULL ? text_or_null(call->request_id) : NULL},
     };
 
     log_event(level, message_id, fields, sizeof fields / sizeof fields[0], "%s", message);
+}
+
+void events_call_of(const struct err *err, struct lease_call *ret)
+{
+    snprintf(ret->action, sizeof ret->action, "%s", err->aws_action);
+    snprintf(ret->request_id, sizeof ret->request_id, "%s", err->aws_request_id);
 }
 
 struct audit_op {

@@ -7,6 +7,7 @@
 #include "service/access.h"
 #include "service/answer.h"
 #include "service/events.h"
+#include "service/failure.h"
 #include "service/ops.h"
 #include "service/shared.h"
 
@@ -64,8 +65,8 @@ static void answer(struct request *request, const struct issue *issue)
         return;
     }
     *delivery = (struct delivery){.env = env, .lease_id = issue->lease.id};
-    events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_ISSUED, &issue->lease.owner, NULL, &issue->lease, NULL,
-               "lease issued");
+    events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_ISSUED, &issue->lease.owner, NULL, &issue->lease,
+               &issue->call, "lease issued");
     wire_begin_result(&writer, request->msgid);
     wire_open_map(&writer, NULL);
     answer_put_credential(&writer, &(struct answer_credential){.lease = &issue->lease,
@@ -80,10 +81,17 @@ static void on_finished(struct issue *issue, void *arg)
     struct request *request = arg;
 
     request->job = NULL;
-    if (issue->job.rc == 0)
+    if (issue->job.rc == 0) {
         answer(request, issue);
-    else
+    } else {
+        failure_record(request->service,
+                       &(struct failure){.actor = &issue->lease.owner,
+                                         .secret = request->params.secret,
+                                         .lease = issue->recorded ? &issue->lease : NULL,
+                                         .err = &issue->err,
+                                         .audited = issue->recorded});
         request_fail(request, issue->job.rc, &issue->err);
+    }
     issue_free(issue);
 }
 
@@ -167,10 +175,14 @@ static void issue_own(struct request *request, const struct secret_config *secre
         rc = describe(request, &issue_params.process, &err);
     if (rc == 0)
         rc = check_rate(request, secret, &err);
-    if (rc != 0)
-        request_fail(request, rc, &err);
-    else
+    if (rc == 0) {
         start(request, &issue_params);
+        return;
+    }
+    failure_record(
+        request->service,
+        &(struct failure){.actor = &issue_params.owner, .secret = secret->name, .err = &err});
+    request_fail(request, rc, &err);
 }
 
 void op_lease_issue(struct request *request)

@@ -4,6 +4,7 @@
 #include "service/access.h"
 #include "service/answer.h"
 #include "service/events.h"
+#include "service/failure.h"
 #include "service/ops.h"
 #include "service/shared.h"
 
@@ -14,13 +15,17 @@ static void on_finished(struct renew *renew, void *arg)
 
     request->job = NULL;
     if (renew->job.rc != 0) {
+        failure_record(request->service, &(struct failure){.actor = &renew->actor,
+                                                           .secret = renew->lease.secret,
+                                                           .lease = &renew->lease,
+                                                           .err = &renew->err});
         request_fail(request, renew->job.rc, &renew->err);
         renew_free(renew);
         return;
     }
     shared_renewed(request->service->shared, renew, request->params.ttl_s);
-    events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_RENEWED, &renew->actor, NULL, &renew->lease, NULL,
-               "lease renewed");
+    events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_RENEWED, &renew->actor, NULL, &renew->lease,
+               &renew->call, "lease renewed");
     wire_begin_result(&writer, request->msgid);
     wire_open_map(&writer, NULL);
     answer_put_credential(&writer, &(struct answer_credential){.lease = &renew->lease,

@@ -23,8 +23,8 @@ static void on_finished(struct revoke *revoke, void *arg)
     struct err err = revoke->err;
 
     if (revoke->job.rc == 0) {
-        events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_REVOKED, &revoke->actor, NULL, &revoke->lease, NULL,
-                   "lease revoked on request");
+        events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_REVOKED, &revoke->actor, NULL, &revoke->lease,
+                   &revoke->lease.ended_by, "lease revoked on request");
         answer(request, &revoke->lease);
     } else {
         if (err.hint[0] == '\0' && revoke->lease.state == LEASE_REVOKING)

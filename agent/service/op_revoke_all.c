@@ -99,8 +99,8 @@ static void on_revoked(struct revoke *revoke, void *arg)
     all->pending--;
     if (revoke->job.rc == 0) {
         all->revoked++;
-        events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_REVOKED, &revoke->actor, NULL, &revoke->lease, NULL,
-                   "lease revoked on request");
+        events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_REVOKED, &revoke->actor, NULL, &revoke->lease,
+                   &revoke->lease.ended_by, "lease revoked on request");
     }
     put_row(all, revoke);
     revoke_free(revoke);

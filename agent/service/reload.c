@@ -6,6 +6,7 @@
 #include "base/thread_role.h"
 #include "service/access.h"
 #include "service/events.h"
+#include "service/failure.h"
 #include "service/ops.h"
 #include "service/root_round.h"
 #include "service/shared.h"
@@ -151,6 +152,8 @@ static void conclude(struct reload *reload, int rc)
                  reload->err.message);
         events_log(LOG_LEVEL_ERROR, MESSAGE_ID_RELOAD_FAILED, &reload->actor, NULL, NULL, NULL,
                    message);
+        failure_record(service, &(struct failure){
+                                    .actor = &reload->actor, .err = &reload->err, .logged = true});
     }
     if (reload->finished != NULL)
         reload->finished(rc, &reload->err, reload->arg);
@@ -211,8 +214,12 @@ static int enqueue(struct service *service, const struct reload *values, struct 
 void service_reload(struct service *service,
                     void (*finished)(int rc, const struct err *err, void *arg), void *arg)
 {
-    const struct reload values = {
-        .finished = finished, .arg = arg, .actor = {.uid = (uint32_t)getuid(), .pid = getpid()}};
+    const struct reload values = {.finished = finished,
+                                  .arg = arg,
+                                  .actor = {.uid = (uint32_t)getuid(),
+                                            .gid = (uint32_t)getgid(),
+                                            .pid = getpid(),
+                                            .command = "kms-agentd"}};
     struct err err = {0};
     int rc = enqueue(service, &values, &err);
 

@@ -6,6 +6,7 @@
 #include "lease/root_survey.h"
 #include "lease/rotate_root.h"
 #include "service/access.h"
+#include "service/failure.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,11 +82,16 @@ static void start_survey(struct root_round *round, int64_t delay_ms)
 /* ---- rotations ---- */
 
 /* A person asked, now or when the rotation was begun. */
+static const struct lease_owner *actor_of(const struct rotation *rotation)
+{
+    return rotation->resume ? &rotation->record.actor : &rotation->actor;
+}
+
 static void log_rotation(enum log_level level, const char *message_id,
                          const struct rotation *rotation, const char *message)
 {
     const struct root_key *record = &rotation->record;
-    const struct lease_owner *actor = rotation->resume ? &rotation->record.actor : &rotation->actor;
+    const struct lease_owner *actor = actor_of(rotation);
     char uid[16], pid[16];
 
     snprintf(uid, sizeof uid, "%u", actor->uid);
@@ -126,6 +132,10 @@ static void tell_failed(struct root_round *round, const struct rotation *rotatio
     snprintf(message, sizeof message, "rotating the management key of secret \"%s\": %s",
              rotation->secret->name, err->message);
     log_rotation(LOG_LEVEL_WARNING, MESSAGE_ID_ROTATION_FAILED, rotation, message);
+    failure_record(round->service, &(struct failure){.actor = actor_of(rotation),
+                                                     .secret = rotation->secret->name,
+                                                     .err = err,
+                                                     .logged = true});
 }
 
 static void answer(struct request *request, const struct rotation *rotation)

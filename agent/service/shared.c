@@ -142,7 +142,7 @@ static void note_actor(struct shared_entry *entry, const struct peer *peer, cons
 
     if (actor->pid != peer->pid || actor->gid != peer->gid ||
         strcmp(actor->command, peer->command) != 0 || strcmp(actor->unit, peer->unit) != 0 ||
-        strcmp(actor->rule, rule->text) != 0)
+        strcmp(actor->rule, rule->text) != 0 || !access_same_groups(peer, actor))
         access_owner(peer, rule, &entry->actor);
     entry->used_ms = clock_boot_ms();
 }

@@ -6,6 +6,7 @@
 #include "common/timefmt.h"
 #include "lease/aws_access.h"
 #include "service/events.h"
+#include "service/failure.h"
 #include "service/shared_private.h"
 
 #include <stdio.h>
@@ -20,22 +21,34 @@
 static void tell_failed(const struct shared_entry *entry, const struct err *err)
 {
     char message[ERR_MESSAGE_MAX + 192], end[TIME_TEXT_SIZE];
+    struct lease_call call;
 
+    events_call_of(err, &call);
     time_format(entry->lease.expires_ms, end);
     snprintf(message, sizeof message,
              "the shared session cannot be refreshed, the last one is handed out until %s: %s", end,
              err->message);
-    events_log(LOG_LEVEL_WARNING, MESSAGE_ID_FAILED, &entry->actor, NULL, &entry->lease, err,
+    events_log(LOG_LEVEL_WARNING, MESSAGE_ID_FAILED, &entry->actor, NULL, &entry->lease, &call,
                message);
 }
 
 /* The last good one goes on; one line, however often it fails. */
 static void note_failure(struct shared_entry *entry, const struct err *err)
 {
+    bool told;
+
     if (err->code == KMS_ECANCELED || err->code == KMS_ESTOPPING)
         return;
-    if (entry->failures == 0 && entry->live && !entry->detached)
+    told = entry->live && !entry->detached;
+    if (entry->failures == 0 && told)
         tell_failed(entry, err);
+    if (entry->failures == 0 || !entry->live)
+        failure_record(entry->shared->service,
+                       &(struct failure){.actor = &entry->actor,
+                                         .secret = entry->secret,
+                                         .lease = entry->live ? &entry->lease : NULL,
+                                         .err = err,
+                                         .logged = told});
     entry->retry_ms =
         clock_boot_ms() + retry_wait_ms(entry->failures, SHARED_RETRY_BASE_MS, SHARED_RETRY_CAP_MS);
     entry->failures++;
@@ -55,14 +68,15 @@ static void conclude(struct shared_entry *entry, int rc, const struct err *err)
         shared_drop(entry);
 }
 
-static void tell_minted(const struct shared_entry *entry, bool renewed)
+static void tell_minted(const struct shared_entry *entry, bool renewed,
+                        const struct lease_call *call)
 {
     const char *what = renewed ? "shared session renewed" : "lease issued, its session is shared";
 
     if (entry->failures > 0)
         what = "shared session refreshed after failures";
     events_log(LOG_LEVEL_NOTICE, renewed ? MESSAGE_ID_RENEWED : MESSAGE_ID_ISSUED, &entry->actor,
-               NULL, &entry->lease, NULL, what);
+               NULL, &entry->lease, call, what);
 }
 
 static void on_issued(struct issue *issue, void *arg)
@@ -80,7 +94,7 @@ static void on_issued(struct issue *issue, void *arg)
     }
     if (rc == 0) {
         entry->delivered = false;
-        tell_minted(entry, false);
+        tell_minted(entry, false, &issue->call);
     }
     issue_free(issue);
     conclude(entry, rc, &err);
@@ -108,7 +122,7 @@ static void on_renewed(struct renew *renew, void *arg)
     if (rc == 0)
         rc = shared_keep(entry, &renew->lease, &renew->credential, renew->reason, &err);
     if (rc == 0)
-        tell_minted(entry, true);
+        tell_minted(entry, true, &renew->call);
     renew_free(renew);
     if (rc != 0 && needs_new_lease(entry, rc)) {
         err_clear(&err);
@@ -153,8 +167,7 @@ static int start_issue(struct shared_entry *entry, struct err *err)
     const struct issue_params params = {.config = service->config,
                                         .secret = secret_of(entry),
                                         .owner = entry->actor,
-                                        .shared = true,
-                                        .quiet = entry->live};
+                                        .shared = true};
     struct issue *issue = issue_new(service->options.env, &params, on_issued, entry);
     int rc =
         issue == NULL ? err_set(err, KMS_ENOMEM, "out of memory") : submit(entry, &issue->job, err);

@@ -41,6 +41,25 @@ static int sink_write(void *data, const char *bytes, size_t len)
     return 0;
 }
 
+static uint32_t groups_kept(uint64_t count)
+{
+    return count < LEASE_GROUPS_MAX ? (uint32_t)count : LEASE_GROUPS_MAX;
+}
+
+static int pack_groups(msgpack_packer *packer, const uint8_t *value)
+{
+    struct lease_groups groups;
+    int rc;
+
+    memcpy(&groups, value, sizeof groups);
+    rc = msgpack_pack_array(packer, groups_kept(groups.count) + 1);
+    if (rc == 0)
+        rc = msgpack_pack_uint32(packer, groups.count);
+    for (uint32_t i = 0; i < groups_kept(groups.count) && rc == 0; i++)
+        rc = msgpack_pack_uint32(packer, groups.ids[i]);
+    return rc;
+}
+
 /* 0 or -1: not to be packed (decoding would refuse it), or the sink is full. */
 static int pack_value(msgpack_packer *packer, const struct record_field *field,
                       const uint8_t *value)
@@ -61,6 +80,8 @@ static int pack_value(msgpack_packer *packer, const struct record_field *field,
     case RECORD_TEXT:
         len = strnlen((const char *)value, field->size);
         return len < field->size ? msgpack_pack_str_with_body(packer, value, len) : -1;
+    case RECORD_GROUPS:
+        return pack_groups(packer, value);
     }
     return -1;
 }
@@ -214,6 +235,28 @@ static const char *store_text(const struct record_field *field, const msgpack_ob
     return NULL;
 }
 
+static const char *store_groups(const msgpack_object *object, uint8_t *ret)
+{
+    const msgpack_object *items = object->via.array.ptr;
+    struct lease_groups groups = {0};
+
+    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size == 0)
+        return "has the wrong type";
+    for (uint32_t i = 0; i < object->via.array.size; i++) {
+        if (items[i].type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+            return "has the wrong type";
+        if (i > LEASE_GROUPS_MAX || items[i].via.u64 > UINT32_MAX)
+            return "is out of range";
+        if (i > 0)
+            groups.ids[i - 1] = (uint32_t)items[i].via.u64;
+    }
+    if (object->via.array.size != groups_kept(items[0].via.u64) + 1)
+        return "is out of range";
+    groups.count = (uint32_t)items[0].via.u64;
+    memcpy(ret, &groups, sizeof groups);
+    return NULL;
+}
+
 /* NULL, or what is wrong. *ret is all zero before. */
 static const char *store_value(const struct record_field *field, const msgpack_object *object,
                                uint8_t *ret)
@@ -235,6 +278,8 @@ static const char *store_value(const struct record_field *field, const msgpack_o
             return "has the wrong type";
         memcpy(ret, object->via.bin.ptr, field->size);
         return NULL;
+    case RECORD_GROUPS:
+        return store_groups(object, ret);
     }
     return "has no kind";
 }

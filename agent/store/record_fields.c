@@ -82,6 +82,9 @@ static const struct record_field lease_fields[] = {
     LEASE(112, RECORD_TEXT, error_code),
     LEASE(113, RECORD_TEXT, error_request_id),
     LEASE(123, RECORD_TEXT, recipe.grant),
+    LEASE(124, RECORD_GROUPS, owner.groups),
+    LEASE(125, RECORD_TEXT, ended_by.action),
+    LEASE(126, RECORD_TEXT, ended_by.request_id),
 };
 
 static const struct record_field derived_fields[] = {
@@ -105,7 +108,7 @@ static const struct record_field audit_fields[] = {
     AUDIT(13, RECORD_TEXT, aws_request_id), AUDIT_MAX(40, owner.uid, UINT32_MAX),
     AUDIT_MAX(41, owner.gid, UINT32_MAX),   AUDIT(42, RECORD_SIGNED, owner.pid),
     AUDIT(43, RECORD_TEXT, owner.rule),     AUDIT(44, RECORD_TEXT, owner.unit),
-    AUDIT(45, RECORD_TEXT, owner.command),
+    AUDIT(45, RECORD_TEXT, owner.command),  AUDIT(46, RECORD_GROUPS, owner.groups),
 };
 
 #define ROOT_KEY(id, kind, member) FIELD(id, kind, struct root_key, member, UINT64_MAX)
@@ -113,14 +116,15 @@ static const struct record_field audit_fields[] = {
 
 /* A stage that this version does not know cannot be acted on: refused. */
 static const struct record_field root_key_fields[] = {
-    ROOT_KEY_MAX(1, stage, ROOT_KEY_SETTLED), ROOT_KEY(2, RECORD_TEXT, configured_id),
-    ROOT_KEY(3, RECORD_TEXT, current_id),     ROOT_KEY(4, RECORD_TEXT, current_seal),
-    ROOT_KEY(5, RECORD_TEXT, next_id),        ROOT_KEY(6, RECORD_TEXT, next_seal),
-    ROOT_KEY(7, RECORD_TEXT, known_id),       ROOT_KEY(8, RECORD_SIGNED, begun_ms),
-    ROOT_KEY(9, RECORD_TEXT, user_name),      ROOT_KEY(10, RECORD_TEXT, secret),
-    ROOT_KEY_MAX(40, actor.uid, UINT32_MAX),  ROOT_KEY_MAX(41, actor.gid, UINT32_MAX),
-    ROOT_KEY(42, RECORD_SIGNED, actor.pid),   ROOT_KEY(43, RECORD_TEXT, actor.rule),
-    ROOT_KEY(44, RECORD_TEXT, actor.unit),    ROOT_KEY(45, RECORD_TEXT, actor.command),
+    ROOT_KEY_MAX(1, stage, ROOT_KEY_SETTLED),  ROOT_KEY(2, RECORD_TEXT, configured_id),
+    ROOT_KEY(3, RECORD_TEXT, current_id),      ROOT_KEY(4, RECORD_TEXT, current_seal),
+    ROOT_KEY(5, RECORD_TEXT, next_id),         ROOT_KEY(6, RECORD_TEXT, next_seal),
+    ROOT_KEY(7, RECORD_TEXT, known_id),        ROOT_KEY(8, RECORD_SIGNED, begun_ms),
+    ROOT_KEY(9, RECORD_TEXT, user_name),       ROOT_KEY(10, RECORD_TEXT, secret),
+    ROOT_KEY_MAX(40, actor.uid, UINT32_MAX),   ROOT_KEY_MAX(41, actor.gid, UINT32_MAX),
+    ROOT_KEY(42, RECORD_SIGNED, actor.pid),    ROOT_KEY(43, RECORD_TEXT, actor.rule),
+    ROOT_KEY(44, RECORD_TEXT, actor.unit),     ROOT_KEY(45, RECORD_TEXT, actor.command),
+    ROOT_KEY(46, RECORD_GROUPS, actor.groups),
 };
 
 const struct record_table record_lease_table = {lease_fields, COUNT(lease_fields)};
@@ -131,9 +135,14 @@ const struct record_table record_root_key_table = {root_key_fields, COUNT(root_k
 bool record_field_is_zero(const struct record_field *field, const uint8_t *value)
 {
     static const uint8_t zeros[16];
+    struct lease_groups groups;
 
     if (field->kind == RECORD_TEXT)
         return value[0] == 0;
+    if (field->kind == RECORD_GROUPS) {
+        memcpy(&groups, value, sizeof groups);
+        return groups.count == 0;
+    }
     return memcmp(value, zeros, field->size) == 0;
 }
 

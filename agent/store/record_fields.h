@@ -16,6 +16,7 @@ enum record_kind {
     RECORD_SIGNED,   /* 4 or 8 bytes */
     RECORD_TEXT,     /* char[size], NUL-terminated, no NUL inside */
     RECORD_UUID,     /* 16 bytes */
+    RECORD_GROUPS,   /* struct lease_groups, as an array: how many there are, then those kept */
 };
 
 struct record_field {

@@ -90,6 +90,15 @@ static inline void fixture_text(char *ret, size_t len)
     ret[len] = 0;
 }
 
+static inline void fixture_groups(uint32_t count, uint8_t *value)
+{
+    struct lease_groups groups = {.count = count};
+
+    for (uint32_t i = 0; i < count && i < LEASE_GROUPS_MAX; i++)
+        groups.ids[i] = (uint32_t)fixture_random();
+    memcpy(value, &groups, sizeof groups);
+}
+
 static inline void fixture_fill_field(const struct record_field *field, uint8_t *value, bool full)
 {
     uint64_t number = fixture_random();
@@ -118,6 +127,10 @@ static inline void fixture_fill_field(const struct record_field *field, uint8_t 
     case RECORD_UUID:
         for (size_t i = 0; i < field->size; i++)
             value[i] = (uint8_t)(1 + fixture_below(255));
+        break;
+    case RECORD_GROUPS:
+        fixture_groups(full ? UINT32_MAX : 1 + (uint32_t)fixture_below(2 * LEASE_GROUPS_MAX),
+                       value);
         break;
     }
 }

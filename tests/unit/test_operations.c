@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "service/answer.h"
+#include "service/failure.h"
 
 /* ---- lease.issue ---- */
 
@@ -197,6 +198,47 @@ static void test_issue_fails(void **state)
     assert_int_equal(fakes.undelivered, 0);
 }
 
+static void fail_issue(bool recorded)
+{
+    ask_issue(false, 0);
+    fakes.issue->job.rc = KMS_EAWSDENIED;
+    fakes.issue->recorded = recorded;
+    fakes.issue->lease.owner = fakes.issue_params.owner;
+    err_set(&fakes.issue->err, KMS_EAWSDENIED, "AssumeRole: not authorized");
+    strcpy(fakes.issue->err.aws_action, "AssumeRole");
+    strcpy(fakes.issue->err.aws_request_id, "r-1");
+    fakes.job_count = 0;
+    fakes.issue->finished(fakes.issue, fakes.issue->arg);
+}
+
+/* What failed is in the audit log, once, and no uid can fill it. */
+static void test_failures_are_recorded(void **state)
+{
+    const struct audit *line = &fakes.audits[0];
+
+    (void)state;
+    world.group = 2000;
+    fail_issue(true); /* in the lease's own transaction */
+    assert_int_equal(fakes.audit_count, 0);
+    fail_issue(false);
+    assert_int_equal(fakes.audit_count, 1);
+    assert_int_equal(line->event, AUDIT_FAILED);
+    assert_int_equal(line->error, KMS_EAWSDENIED);
+    assert_int_equal(line->owner.uid, 1000);
+    assert_int_equal(line->owner.groups.count, 1);
+    assert_int_equal(line->owner.groups.ids[0], 2000);
+    assert_string_equal(line->secret, "deploy");
+    assert_string_equal(line->detail, "AssumeRole: not authorized");
+    assert_string_equal(line->aws_action, "AssumeRole");
+    assert_string_equal(line->aws_request_id, "r-1");
+    for (int i = 0; i < 3 * FAILURES_PER_MINUTE; i++)
+        fail_issue(false);
+    assert_int_equal(fakes.audit_count, FAILURES_PER_MINUTE - 1); /* the first was counted too */
+    world.group = 0;
+    call(1003, "lease.issue", "secret", "deploy"); /* denials have their own measure */
+    assert_int_equal(fakes.audit_count, FAILURES_PER_MINUTE);
+}
+
 static void test_mint_rate(void **state)
 {
     (void)state;
@@ -209,6 +251,8 @@ static void test_mint_rate(void **state)
     ask_issue(false, 0);
     assert_string_equal(code(), "limit_reached");
     assert_int_equal(fakes.job_count, 0);
+    assert_int_equal(fakes.audit_count, 1);
+    assert_int_equal(fakes.audits[0].event, AUDIT_FAILED);
     fake_secrets[0].recipe.type = CREDENTIAL_SESSION; /* not counted */
     ask_issue(false, 0);
     assert_int_equal(fakes.job_count, 1);
@@ -230,6 +274,24 @@ static void test_renew(void **state)
     assert_string_equal(result("lease_id"), id);
     assert_string_equal(result("clamp_reason"), "at the maximum");
     assert_false(has("secret_access_key"));
+}
+
+static void test_renewal_fails(void **state)
+{
+    const char *id = add_lease(1000, "user:app", LEASE_ACTIVE);
+
+    (void)state;
+    call(1000, "lease.renew", "lease_id", id);
+    fakes.renew->job.rc = KMS_ETTL;
+    err_set(&fakes.renew->err, KMS_ETTL, "a TTL of 2d is above the secret's max_ttl of 1d");
+    fakes.job_count = 0;
+    fakes.renew->finished(fakes.renew, fakes.renew->arg);
+    assert_string_equal(code(), "invalid_ttl");
+    assert_int_equal(fakes.audit_count, 1);
+    assert_int_equal(fakes.audits[0].event, AUDIT_FAILED);
+    assert_true(uuid_equal(&fakes.audits[0].lease_id, &fakes.leases[0].id));
+    assert_string_equal(fakes.audits[0].secret, "deploy");
+    assert_int_equal(fakes.audits[0].owner.uid, 1000);
 }
 
 /* ---- lists ---- */
@@ -375,6 +437,38 @@ static void test_audit_list(void **state)
     call(0, "audit.list", "lease_id", "01ffffff-ffff-ffff-ffff-ffffffffffff");
     fake_run_jobs();
     assert_int_equal(rows("lines"), 0);
+}
+
+/* A peer may be in more groups than a line keeps; then the line says so. */
+static void test_audit_groups(void **state)
+{
+    static const uint32_t counts[] = {0, 2, LEASE_GROUPS_MAX, LEASE_GROUPS_MAX + 8};
+    struct err err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct audit audit = {.event = AUDIT_ISSUED, .owner.groups.count = counts[i]};
+        struct mp_cursor line, gids, more;
+        uint32_t n;
+        int64_t first = 0, left = 0;
+
+        audit.owner.groups.ids[0] = 4711;
+        assert_int_equal(store_audit(NULL, &audit, &err), 0);
+        call(0, "audit.list", NULL, NULL);
+        fake_run_jobs();
+        assert_true(find_in(part_of_answer(3), "lines", &line));
+        assert_int_equal(mp_get_array(&line, &n), 0);
+        assert_int_equal(find_in(line, "gids", &gids), counts[i] > 0);
+        if (counts[i] == 0)
+            continue;
+        assert_int_equal(mp_get_array(&gids, &n), 0);
+        assert_int_equal(n, counts[i] < LEASE_GROUPS_MAX ? counts[i] : LEASE_GROUPS_MAX);
+        assert_int_equal(mp_get_int(&gids, &first), 0);
+        assert_int_equal(first, 4711);
+        if (find_in(line, "gids_more", &more))
+            assert_int_equal(mp_get_int(&more, &left), 0);
+        assert_int_equal(left, counts[i] - n);
+    }
 }
 
 static void test_list_client_gone(void **state)
@@ -542,17 +636,31 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_issue_iam_user),     T(test_issue_session),
-        T(test_issue_wrong_region), T(test_issue_bound),
-        T(test_issue_bind_fails),   T(test_issue_not_written),
-        T(test_issue_client_gone),  T(test_issue_fails),
-        T(test_mint_rate),          T(test_renew),
-        T(test_lease_list_own),     T(test_lease_list_bad_cursor),
-        T(test_lease_list_pages),   T(test_secret_list),
-        T(test_audit_list),         T(test_list_client_gone),
-        T(test_revoke_all),         T(test_revoke_all_client_gone),
-        T(test_revoke_ended),       T(test_reload),
-        T(test_bad_reload),         T(test_many_reloads),
+        T(test_issue_iam_user),
+        T(test_issue_session),
+        T(test_issue_wrong_region),
+        T(test_issue_bound),
+        T(test_issue_bind_fails),
+        T(test_issue_not_written),
+        T(test_issue_client_gone),
+        T(test_issue_fails),
+        T(test_failures_are_recorded),
+        T(test_renewal_fails),
+        T(test_audit_groups),
+        T(test_mint_rate),
+        T(test_renew),
+        T(test_lease_list_own),
+        T(test_lease_list_bad_cursor),
+        T(test_lease_list_pages),
+        T(test_secret_list),
+        T(test_audit_list),
+        T(test_list_client_gone),
+        T(test_revoke_all),
+        T(test_revoke_all_client_gone),
+        T(test_revoke_ended),
+        T(test_reload),
+        T(test_bad_reload),
+        T(test_many_reloads),
         T(test_status_line),
     };
 

@@ -63,6 +63,8 @@ static void check_table(const struct record_table *table, uint32_t *last)
             assert_int_equal(field->size, sizeof(bool));
         else if (field->kind == RECORD_UUID)
             assert_int_equal(field->size, sizeof(struct uuid));
+        else if (field->kind == RECORD_GROUPS)
+            assert_int_equal(field->size, sizeof(struct lease_groups));
         else if (field->kind != RECORD_TEXT)
             assert_true(field->size == 4 || field->size == 8);
     }
@@ -309,6 +311,15 @@ static const struct malformed {
     {"pid above INT32_MAX", "field 42 is out of range", BYTES(0x81, 0x2A, 0xCE, 0x80, 0, 0, 0)},
     {"pid below INT32_MIN", "field 42 is out of range",
      BYTES(0x81, 0x2A, 0xD3, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF)},
+    {"no groups, not even how many", "field 124 has the wrong type", BYTES(0x81, 0x7C, 0x90)},
+    {"groups as number", "field 124 has the wrong type", BYTES(0x81, 0x7C, 0x01)},
+    {"a group as text", "field 124 has the wrong type", BYTES(0x81, 0x7C, 0x92, 0x01, 0xA1, '1')},
+    {"fewer groups than said", "field 124 is out of range", BYTES(0x81, 0x7C, 0x92, 0x02, 0x01)},
+    {"a group above 32 bits", "field 124 is out of range",
+     BYTES(0x81, 0x7C, 0x92, 0x01, 0xCF, 0, 0, 0, 1, 0, 0, 0, 0)},
+    {"more groups than are kept", "field 124 is out of range",
+     BYTES(0x81, 0x7C, 0xDC, 0, 34, 33, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+           1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)},
     {"method 3", "field 80 is out of range", BYTES(0x81, 0x50, 0x03)},
     {"type 2", "field 81 is out of range", BYTES(0x81, 0x51, 0x02)},
 };

@@ -89,6 +89,10 @@ static void failure_is_answered_and_looked_after(void **state)
     give_up(KMS_EAWSDENIED);
     assert_string_equal(code(), "aws_denied");
     assert_string_equal(message(), "it failed");
+    assert_int_equal(fakes.audit_count, 1);
+    assert_int_equal(fakes.audits[0].event, AUDIT_FAILED);
+    assert_string_equal(fakes.audits[0].secret, "deploy");
+    assert_string_equal(fakes.audits[0].detail, "it failed");
     assert_int_equal(fakes.survey->delay_ms, 0);
     find_pending(1);
     assert_true(fakes.rotation->resume);

@@ -481,7 +481,6 @@ static void test_refreshed_by_a_new_lease(void **state)
     now_ms += 35 * MINUTE;
     service_tick(world.service);
     assert_true(fakes.issue_params.shared);
-    assert_true(fakes.issue_params.quiet);
     assert_int_equal(fakes.issue_params.owner.uid, 1000);
     assert_string_equal(fakes.issue_params.owner.rule, "user:app");
     grant(fakes.issue, 3600, 100);
@@ -510,6 +509,31 @@ static void test_renewal_refused(void **state)
 
 /* ---- AWS is down ---- */
 
+static size_t failed_lines(void)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < fakes.audit_count; i++)
+        count += fakes.audits[i].event == AUDIT_FAILED;
+    return count;
+}
+
+/* Nobody gets anything: each mint that fails has a line. */
+static void test_failures_are_recorded(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i <= 3; i++) {
+        assert_waits();
+        assert_waits();
+        end_issue(fakes.issue, KMS_EAWSDENIED);
+        assert_string_equal(code(), "aws_denied");
+        assert_int_equal(failed_lines(), i);
+    }
+    assert_int_equal(fakes.audits[0].owner.uid, 1000);
+    assert_string_equal(fakes.audits[0].secret, "deploy");
+    assert_string_equal(fakes.audits[0].detail, "AWS says no");
+}
+
 static void test_last_good_one(void **state)
 {
     int64_t before;
@@ -537,6 +561,7 @@ static void test_last_good_one(void **state)
         now_ms += MINUTE;
     }
     assert_int_equal(warnings, 1); /* one line for all that */
+    assert_int_equal(failed_lines(), 1);
     assert_handed_out("ASIA1");
     end_renewal(fakes.renew, 0);
     assert_handed_out("ASIA2");
@@ -862,6 +887,7 @@ int main(void)
         T(test_refreshed_by_time),
         T(test_refreshed_by_a_new_lease),
         T(test_renewal_refused),
+        T(test_failures_are_recorded),
         T(test_last_good_one),
         T(test_waiters_get_the_last_good_one),
         T(test_down_beyond_the_end),
