@@ -7,12 +7,27 @@
 #include "options.h"
 #include "service_manager.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+/* A core that is made all the same, root can see to that, has no memory in it: the locked heap of
+ * the secrets is left out by itself, but libcurl keeps the management key beside each open
+ * connection. Before PR_SET_DUMPABLE, which gives the file to root. core(5) */
+static void exclude_memory_from_cores(void)
+{
+    int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return; /* a kernel without cores, or /proc is not there: the limit is what holds */
+    (void)!write(fd, "0", 1);
+    close(fd);
+}
 
 /* No core, no ptrace by other processes of our uid, private files. Fatal when the kernel refuses.
  */
@@ -22,6 +37,7 @@ static void harden_process(void)
 
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    exclude_memory_from_cores();
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0) {
         log_error("the process cannot forbid core dumps");
         exit(1);
