@@ -180,7 +180,7 @@ const struct option schema_options[] = {
      .help = "URL of the instance metadata service."},
     {SECRET("ca_file", OPTION_TEXT, recipe.ca_file), .applies = ANY, .shapes = true,
      .check = check_absolute_path, .default_note = "that of the agent section",
-     .help = "PEM file of the certificate authorities that may vouch for AWS."},
+     .help = "PEM file of the certificate authorities that may vouch for AWS. A changed file counts within a minute."},
 };
 /* clang-format on */
 const size_t schema_option_count = sizeof(schema_options) / sizeof(schema_options[0]);
