@@ -302,6 +302,8 @@ def test_bound_lease_after_a_change(box, cloud, option, value, why):
     shown = box.call("lease.get", lease_id=lease["lease_id"])
     assert shown["state"] == "active" and shown["expires_at"] == lease["expires_at"] and why in shown["error"]
     assert not cloud.calls("PutUserPolicy", since=mark)
+    failed = [line for line in box.call("audit.list", lease_id=lease["lease_id"])["lines"] if line["event"] == "failed"]
+    assert len(failed) == 1 and failed[0]["error"] == "not_renewable" and why in failed[0]["detail"]
     pass_time(box, 72)
     cloud.wait_for_call("DeleteAccessKey", since=mark)
     process.kill()
