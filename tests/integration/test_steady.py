@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator may do at any time, and what may run short, while leases end: reloads, restarts, no descriptors
 left. And how long a client waits for its key to be dead."""
+import contextlib
 import os
 import resource
+import select
 import statistics
 import time
 from datetime import datetime
 
+import msgpack
 import pytest
 
 from rpc import RpcError
@@ -124,3 +127,37 @@ def test_revocation_is_immediate(agent, cloud):
     print(f"beside AWS's 50 ms: p50 {statistics.median(own) * 1000:.1f} ms, max {own[-1] * 1000:.1f} ms")
     # The promise is 20 ms at p99; a check shares its processors and its sanitizers, so the median is held to it.
     assert statistics.median(own) <= 0.02 and own[int(0.9 * len(own))] <= 0.1, own
+
+
+def test_slow_clients_cost_nothing(make_agent):
+    """Three hundred connections that begin a message and send on at a byte a second, or say nothing: the first are cut
+    after five seconds, and another client is served as ever."""
+    agent = make_agent(options={"max_connections_per_uid": 1000})
+    slow = [agent.rpc() for _ in range(150)]
+    silent = [agent.rpc() for _ in range(150)]
+    whole = msgpack.packb([0, 1, "agent.status", [{}]])
+    begun = time.monotonic()
+    took, sent, cut = [], 0, {}
+    with agent.rpc() as good:
+        while time.monotonic() - begun < 9:
+            if time.monotonic() - begun >= sent and sent < len(whole) - 1:
+                for connection in slow:
+                    with contextlib.suppress(OSError):
+                        connection.send_bytes(whole[sent:sent + 1])
+                sent += 1
+            for connection in slow:
+                if connection not in cut and select.select([connection.socket], [], [], 0)[0]:
+                    cut[connection] = time.monotonic() - begun
+            start = time.monotonic()
+            good.call("agent.status")
+            took.append(time.monotonic() - start)
+            time.sleep(0.02)
+    assert len(cut) == len(slow), f"{len(slow) - len(cut)} slow ones still hold a connection"
+    assert 4.5 <= min(cut.values()) and max(cut.values()) <= 7, (min(cut.values()), max(cut.values()))
+    took.sort()
+    print(f"{len(took)} requests: p50 {took[len(took) // 2] * 1000:.1f} ms, p99 {took[len(took) * 99 // 100] * 1000:.1f} ms")
+    assert took[len(took) // 2] <= 0.02 and took[len(took) * 99 // 100] <= 0.2
+    with silent[0] as connection:
+        assert connection.call("agent.status")["pid"] == agent.pid, "idle ones have a minute"
+    for connection in (*slow, *silent[1:]):
+        connection.close()
