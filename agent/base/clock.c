@@ -14,7 +14,8 @@
 #endif
 
 #define OFFSET_UNKNOWN INT64_MIN
-#define DATE_STEP_MS 1000       /* a Date says the second only */
+#define DATE_STEP_MS 1000 /* a Date says the second only */
+#define APART_TRIES 8
 #define ROUND_TRIP_MAX_MS 60000 /* longer, or backwards: the wall clock was set meanwhile */
 
 static struct clock_source source; /* all NULL: the kernel's */
@@ -108,13 +109,31 @@ int64_t clock_aws_ms(void)
     return apart_ms == OFFSET_UNKNOWN ? clock_wall_ms() : clock_boot_ms() + apart_ms;
 }
 
+/* A thread may lose its processor between two readings, and what the clocks seem to be apart by
+ * that would move AWS's time: of some readings the closest counts. */
+static int64_t wall_minus_boot(void)
+{
+    int64_t apart_ms = 0, closest_ms = INT64_MAX;
+
+    for (int i = 0; i < APART_TRIES && closest_ms > 0; i++) {
+        int64_t before_ms = clock_boot_ms(), wall_ms = clock_wall_ms();
+        int64_t took_ms = clock_boot_ms() - before_ms;
+
+        if (took_ms < closest_ms) {
+            closest_ms = took_ms;
+            apart_ms = wall_ms - before_ms;
+        }
+    }
+    return apart_ms;
+}
+
 void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_wall_ms)
 {
     /* The Date was made between sending and receiving and says the second only: the offset lies
      * between these. */
     int64_t low_ms = date_ms - received_wall_ms, high_ms = date_ms + DATE_STEP_MS - sent_wall_ms;
     int64_t round_trip_ms = received_wall_ms - sent_wall_ms, known_ms;
-    int64_t wall_minus_boot_ms = clock_wall_ms() - clock_boot_ms();
+    int64_t wall_minus_boot_ms = wall_minus_boot();
 
     if (date_ms <= 0 || round_trip_ms < 0 || round_trip_ms > ROUND_TRIP_MAX_MS)
         return;

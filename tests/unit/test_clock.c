@@ -187,12 +187,56 @@ static void random_seam(void **state)
                      NOW_MS);
 }
 
+/* Readings of the clocks, of which one is followed by 14 ms without a processor. */
+static int readings_left;
+
+static int64_t torn(int64_t *clock_ms)
+{
+    int64_t now = *clock_ms;
+
+    if (readings_left-- == 0) {
+        wall_ms += 14;
+        boot_ms += 14;
+    }
+    return now;
+}
+
+static int64_t torn_wall(void *arg)
+{
+    (void)arg;
+    return torn(&wall_ms);
+}
+
+static int64_t torn_boot(void *arg)
+{
+    (void)arg;
+    return torn(&boot_ms);
+}
+
+static void a_lost_processor_does_not_move_aws_time(void **state)
+{
+    const struct clock_source source = {torn_wall, torn_boot, NULL};
+
+    (void)state;
+    for (int after = 0; after < 4; after++) {
+        set_up(NULL);
+        clock_observe_aws(NOW_MS, NOW_MS, NOW_MS); /* the clocks agree */
+        clock_set_source(&source);
+        readings_left = after;
+        clock_observe_aws(NOW_MS, NOW_MS, NOW_MS);        /* neither more … */
+        clock_observe_aws(NOW_MS - 1000, NOW_MS, NOW_MS); /* … nor less */
+        clock_set_source(&fake);
+        assert_int_equal(clock_aws_ms(), wall_ms);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(offset_is_learned_and_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jumps_do_not_move_aws_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_does_not_tremble, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lost_processor_does_not_move_aws_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(impossible_observations_are_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kernel_clocks, set_up, tear_down),
 #ifdef KMS_TEST_HOOKS
