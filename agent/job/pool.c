@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Ended jobs reported in one turn of the loop. */
-#define POOL_REPORTS_MAX 64
+/* Ended jobs reported in one turn of the loop; the sockets come between two turns. Few, since a
+ * report of a mint is an answer, and a commit ends many mints at once. */
+#define POOL_REPORTS_MAX 4
 
 static void pool_report(struct pool *pool, struct job *job)
 {

@@ -20,6 +20,7 @@ struct rig {
     atomic_int running, begun, contexts;
     atomic_bool no_context;
     unsigned finished, waited;
+    unsigned finished_at_socket;
     unsigned order[64]; /* numbers of finished jobs */
 };
 
@@ -419,6 +420,42 @@ static void test_no_context(void **state)
     rig_free(rig);
 }
 
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    struct rig *rig = arg;
+
+    (void)fd;
+    (void)what;
+    rig->finished_at_socket = rig->finished;
+}
+
+/* Mints that one commit ended are reported a few at a time: the sockets come between. */
+static void test_many_ends_leave_turns_to_sockets(void **state)
+{
+    enum { COUNT = 40, TURN_MAX = 8 };
+    struct rig *rig = rig_new(4, COUNT, 1000);
+    struct task tasks[COUNT] = {0};
+    struct event *event;
+    int fds[2];
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal(submit(rig, &tasks[i], LANE_SESSION, run_steps), 0);
+    for (int i = 0; i < 10000 && atomic_load(&rig->begun) < COUNT; i++)
+        usleep(1000);
+    assert_int_equal(pipe(fds), 0);
+    event = event_new(rig->base, fds[0], EV_READ, on_socket, rig);
+    event_add(event, NULL);
+    rig->finished_at_socket = COUNT;
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    wait_finished(rig, COUNT);
+    assert_true(rig->finished_at_socket <= TURN_MAX);
+    event_free(event);
+    close(fds[0]);
+    close(fds[1]);
+    rig_free(rig);
+}
+
 /* 64 threads, thousands of jobs that come back several times, threads ending and starting all the
  * while. */
 static void test_stress(void **state)
@@ -459,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_stop_is_bounded),
         cmocka_unit_test(test_idle_threads_end_and_come_back),
         cmocka_unit_test(test_no_context),
+        cmocka_unit_test(test_many_ends_leave_turns_to_sockets),
         cmocka_unit_test(test_stress),
     };
 
