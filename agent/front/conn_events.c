@@ -38,7 +38,9 @@ int conn_events_init(struct conn_events *events, struct event_base *base, int fd
     events->readable = event_new(base, fd, EV_READ | EV_PERSIST, readable, events);
     events->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, writable, events);
     events->timer = evtimer_new(base, timer, events);
-    return events->readable != NULL && events->writable != NULL && events->timer != NULL
+    events->turn = evtimer_new(base, readable, events);
+    return events->readable != NULL && events->writable != NULL && events->timer != NULL &&
+                   events->turn != NULL
                ? 0
                : KMS_ENOMEM;
 }
@@ -54,11 +56,15 @@ static void want(struct event *event, bool wanted, bool *is)
     *is = wanted;
 }
 
-void conn_events_want_input(struct conn_events *events, bool wanted, bool now)
+/* Not event_active(): libevent runs what a callback makes active before it looks at anything else,
+ * so a few connections full of requests would keep all others waiting. */
+void conn_events_want_input(struct conn_events *events, bool wanted, bool turn)
 {
+    static const struct timeval next_turn = {0, 0};
+
     want(events->readable, wanted, &events->reading);
-    if (now)
-        event_active(events->readable, EV_READ, 0);
+    if (turn)
+        event_add(events->turn, &next_turn);
 }
 
 void conn_events_want_output(struct conn_events *events, bool wanted)
@@ -88,5 +94,7 @@ void conn_events_done(struct conn_events *events)
         event_free(events->writable);
     if (events->timer != NULL)
         event_free(events->timer);
-    events->readable = events->writable = events->timer = NULL;
+    if (events->turn != NULL)
+        event_free(events->turn);
+    events->readable = events->writable = events->timer = events->turn = NULL;
 }

@@ -17,15 +17,15 @@ struct conn_events {
     void (*on_timer)(void *arg); /* perhaps too early: look at the clock, and ask again */
     void *arg;
     /* conn_events' own. */
-    struct event *readable, *writable, *timer;
+    struct event *readable, *writable, *timer, *turn;
     bool reading, writing;
     int64_t timer_ms; /* boot clock; 0: the timer is not set */
 };
 
 /* Nothing is wanted yet. 0 or KMS_ENOMEM (conn_events_done() is needed then too). */
 int conn_events_init(struct conn_events *events, struct event_base *base, int fd) KMS_MUST_CHECK;
-/* now: on_readable() runs in this turn of the loop whether or not there is new input. */
-void conn_events_want_input(struct conn_events *events, bool wanted, bool now);
+/* turn: on_readable() runs in the next turn of the loop whether or not there is new input; others come first. */
+void conn_events_want_input(struct conn_events *events, bool wanted, bool turn);
 void conn_events_want_output(struct conn_events *events, bool wanted);
 /* on_timer() runs at at_ms (boot clock) at the latest; only an earlier moment than one asked for before changes
  * anything. */

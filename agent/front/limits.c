@@ -37,8 +37,8 @@ int limits_take(struct limits *limits, uint32_t uid)
 {
     struct limits_uid *entry = find(limits, uid);
 
-    if (limits->count >= limits->max || (entry != NULL && entry->count >= limits->max_per_uid) ||
-        limits->max_per_uid == 0)
+    if (limits->count >= limits->max + (uid == 0 ? LIMITS_ROOT_MORE : 0) ||
+        (entry != NULL && entry->count >= limits->max_per_uid) || limits->max_per_uid == 0)
         return KMS_ELIMIT;
     if (entry == NULL)
         entry = add(limits, uid);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define LIMITS_ROOT_MORE 16
+
 struct limits_uid {
     uint32_t uid, count;
     size_t unread; /* bytes of answers that wait for the peers */
@@ -25,7 +27,8 @@ struct limits {
 
 /* Zeroed memory is a good start; limits may be lowered below what is open (nothing is closed). */
 void limits_set(struct limits *limits, unsigned max, unsigned max_per_uid);
-/* Counts a connection: 0, KMS_ELIMIT or KMS_ENOMEM (nothing counted). */
+/* Counts a connection: 0, KMS_ELIMIT or KMS_ENOMEM (nothing counted). Root gets LIMITS_ROOT_MORE in all beyond max:
+ * others must not keep it out. */
 int limits_take(struct limits *limits, uint32_t uid) KMS_MUST_CHECK;
 /* Gives one back. */
 void limits_drop(struct limits *limits, uint32_t uid);

@@ -41,6 +41,7 @@ struct service {
     struct root_round *root_round;
     struct shared *shared; /* sessions handed out again */
     int64_t started_boot_ms, started_wall_ms;
+    int64_t overdue_ms, overdue_until_ms; /* agent.status: what was read, and until when it is good (boot clock) */
 };
 
 #endif

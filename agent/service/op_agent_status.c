@@ -38,20 +38,25 @@ static void put_management(struct wire_writer *writer, const struct service *ser
 }
 
 #define OVERDUE_SCAN_MAX 512 /* the loop reads so many rows in a millisecond */
+#define OVERDUE_KEEP_MS 500  /* any peer may ask, as often as it likes */
 
 /* Of leases whose retry lies ahead too: they are late although their row is not. */
-static int64_t overdue_ms(const struct service *service, const struct schedule_stats *schedule)
+static int64_t overdue_ms(struct service *service, const struct schedule_stats *schedule)
 {
-    struct overdue overdue;
+    int64_t now_ms = clock_boot_ms();
+    struct overdue overdue = {0};
     struct err err = {0};
 
-    if (overdue_read(service->options.env->store, OVERDUE_SCAN_MAX, &overdue, &err) != 0 ||
-        overdue.oldest_ms < schedule->oldest_overdue_ms)
-        return schedule->oldest_overdue_ms;
-    return overdue.oldest_ms;
+    if (now_ms >= service->overdue_until_ms) {
+        (void)!overdue_read(service->options.env->store, OVERDUE_SCAN_MAX, &overdue, &err);
+        service->overdue_ms = overdue.oldest_ms;
+        service->overdue_until_ms = now_ms + OVERDUE_KEEP_MS;
+    }
+    return service->overdue_ms < schedule->oldest_overdue_ms ? schedule->oldest_overdue_ms
+                                                             : service->overdue_ms;
 }
 
-static void put_work(struct wire_writer *writer, const struct service *service,
+static void put_work(struct wire_writer *writer, struct service *service,
                      const struct store_stats *stats)
 {
     const struct service_port *port = &service->port;
@@ -73,7 +78,7 @@ static void put_work(struct wire_writer *writer, const struct service *service,
 /* Answered in the loop, so that a probe does not wait behind the work it asks about. */
 void op_agent_status(struct request *request)
 {
-    const struct service *service = request->service;
+    struct service *service = request->service;
     struct wire_writer writer = {0};
     struct store_stats stats = {0};
     struct err err = {0};

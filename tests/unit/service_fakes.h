@@ -28,6 +28,7 @@ static struct fakes {
     size_t audit_count;
     struct job *jobs[FAKE_MAX]; /* submitted, not yet run */
     size_t job_count;
+    unsigned overdue_reads;
     int submit_rc;
     struct issue *issue; /* the last one made */
     struct issue_params issue_params;
@@ -368,6 +369,7 @@ int overdue_read(struct store *store, size_t scan_max, struct overdue *ret, stru
     (void)store;
     (void)scan_max;
     (void)err;
+    fakes.overdue_reads++;
     *ret = (struct overdue){0};
     return 0;
 }

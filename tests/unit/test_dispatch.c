@@ -339,6 +339,7 @@ static void test_status_is_for_anybody(void **state)
     assert_true(has("store"));
     call(0, "agent.status", NULL, NULL);
     assert_int_equal(rows("management"), 1);
+    assert_int_equal(fakes.overdue_reads, 1); /* not for each who asks */
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)

@@ -35,16 +35,34 @@ static void test_total(void **state)
 
     (void)state;
     limits_set(&limits, 50, 10);
-    for (uint32_t uid = 0; uid < 50; uid++)
+    for (uint32_t uid = 100; uid < 150; uid++)
         assert_int_equal(limits_take(&limits, uid), 0);
     assert_int_equal(limits_take(&limits, 77), KMS_ELIMIT);
-    for (uint32_t uid = 0; uid < 50; uid += 2)
+    for (uint32_t uid = 100; uid < 150; uid += 2)
         limits_drop(&limits, uid);
     assert_int_equal(limits.count, 25);
     assert_int_equal(limits.uid_count, 25);
     assert_int_equal(limits_take(&limits, 1), 0);
     limits_drop(&limits, 999); /* was never counted */
     assert_int_equal(limits.count, 26);
+    limits_done(&limits);
+}
+
+/* Whoever takes all connections does not keep the administrator out. */
+static void test_root_gets_in(void **state)
+{
+    struct limits limits = {0};
+
+    (void)state;
+    limits_set(&limits, 20, 30);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(limits_take(&limits, 1000), 0);
+    assert_int_equal(limits_take(&limits, 1001), KMS_ELIMIT);
+    for (int i = 0; i < LIMITS_ROOT_MORE; i++)
+        assert_int_equal(limits_take(&limits, 0), 0);
+    assert_int_equal(limits_take(&limits, 0), KMS_ELIMIT);
+    limits_drop(&limits, 1000);
+    assert_int_equal(limits_take(&limits, 1001), KMS_ELIMIT);
     limits_done(&limits);
 }
 
@@ -176,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_rate_is_bounded),
         cmocka_unit_test(test_unread),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_root_gets_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
