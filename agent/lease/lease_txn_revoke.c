@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "lease/held.h"
+#include "lease/lease_journal.h"
 #include "lease/lease_txn_private.h"
 
 #include <stdio.h>
@@ -58,9 +59,12 @@ int lease_txn_apply_revoke(struct store_txn *txn, const struct revoke_begin *beg
         return rc;
     if (again)
         return store_put(txn, lease, err);
-    return txn_put_and_audit(txn, lease,
-                             lease->state == LEASE_REVOKED ? AUDIT_REVOKED : AUDIT_REVOKING,
-                             &(struct audit_facts){.actor = begin->actor}, err);
+    rc = txn_put_and_audit(txn, lease,
+                           lease->state == LEASE_REVOKED ? AUDIT_REVOKED : AUDIT_REVOKING,
+                           &(struct audit_facts){.actor = begin->actor}, err);
+    if (rc == 0 && lease->state == LEASE_REVOKED && begin->actor == NULL)
+        lease_journal_end(lease); /* a session: nothing comes after it */
+    return rc;
 }
 
 static int apply_begin_revoke(struct store_txn *txn, void *arg, struct err *err)

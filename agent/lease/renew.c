@@ -4,9 +4,11 @@
 #include "aws/iam_user.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
+#include "base/message_ids.h"
 #include "base/metrics.h"
 #include "base/thread_role.h"
 #include "common/log.h"
+#include "lease/lease_journal.h"
 #include "lease/lease_txn.h"
 #include "lease/renew_private.h"
 #include "model/fence.h"
@@ -199,6 +201,9 @@ static void renew_done(struct job *job)
     ASSERT_ON_LOOP();
     if (job->rc != 0 && renew->err.code == 0)
         err_set(&renew->err, job->rc, "the agent is stopping");
+    if (job->rc == 0 && renew->by_agent)
+        lease_journal(LOG_LEVEL_NOTICE, MESSAGE_ID_RENEWED, &renew->lease.owner, NULL,
+                      &renew->lease, &renew->call, "lease renewed, its process lives");
     renew->finished(renew, renew->arg);
 }
 

@@ -4,12 +4,10 @@
 #include "aws/iam_user.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
-#include "base/message_ids.h"
-#include "base/metrics.h"
-#include "base/random.h"
 #include "base/thread_role.h"
 #include "common/log.h"
 #include "lease/identity.h"
+#include "lease/lease_journal.h"
 #include "lease/lease_txn.h"
 #include "lease/revoke_private.h"
 #include "model/fence.h"
@@ -17,17 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOLD_MS 120000 /* while this job works the due row lies this far ahead */
-#define TRANSIENT_BASE_MS 200
-#define TRANSIENT_CAP_MS                                                                           \
-    48000 /* with a call that hangs for 10 s before it: within 60 s of a recovery */
+#define HOLD_MS 120000          /* while this job works the due row lies this far ahead */
 #define RETRY_IN_PLACE_MS 60000 /* less than HOLD_MS */
-#define SLOW_MS 60000           /* stuck leases: first tries, then … */
-#define SLOW_LATER_MS 300000
-#define SLOW_TRIES 5
-#define WAIT_MS 20000 /* "waiting to be sure" asks again this often */
-#define CREATE_WINDOW_MS                                                                           \
-    20000 /* after a crash: a CreateUser may have been sent this long after the intent */
 
 int revoke_take(struct revoke *revoke)
 {
@@ -165,82 +154,6 @@ static int recheck_denied(struct revoke *revoke)
     return rc == KMS_EAGAIN ? rc : KMS_EAWSDENIED;
 }
 
-/* From when on NoSuchEntity is believed. */
-static int64_t guard_end_ms(const struct lease *lease)
-{
-    int64_t sent =
-        lease->create_user_ms != 0 ? lease->create_user_ms : lease->created_ms + CREATE_WINDOW_MS;
-
-    return sent + LEASE_GUARD_MS;
-}
-
-static int is_gone(struct revoke *revoke, struct err *err)
-{
-    struct lease_call call; /* that told so */
-
-    aws_access_note_call(&revoke->progress->result, &call);
-    return lease_txn_gone(revoke->env, &revoke->lease, &call, err);
-}
-
-/* The user does not show: gone, or not visible yet. */
-static int user_is_absent(struct revoke *revoke, struct err *err)
-{
-    struct lease *lease = &revoke->lease;
-    int64_t now = clock_aws_ms(), end = guard_end_ms(lease);
-
-    if (now >= end)
-        return is_gone(revoke, err);
-    lease->stage = REVOKE_WAIT;
-    lease->attempts = 0;
-    lease->retry_ms = now + WAIT_MS < end ? now + WAIT_MS : end;
-    return lease_txn_progress(revoke->env, lease, err);
-}
-
-static bool is_permanent(const struct revoke *revoke, int rc)
-{
-    if (revoke->progress->result.failure == AWS_FAILED_TRANSIENT)
-        return false; /* an answer cut short counts as none, whatever its code */
-    switch (rc) {
-    case KMS_EAWSDENIED:
-    case KMS_EAWSREJECTED:
-    case KMS_EAWSLIMIT:
-    case KMS_ESOURCE:
-    case KMS_EINVALID:
-        return true;
-    default:
-        return revoke->progress->result.failure == AWS_FAILED_CREDENTIAL;
-    }
-}
-
-/* Records a failed attempt: transient ones come back within 60 s for ever, permanent ones go to the
- * slow lane. */
-static int record_failure(struct revoke *revoke, int rc)
-{
-    struct lease *lease = &revoke->lease;
-    struct err err = {0};
-    bool was_stuck = lease->stuck;
-
-    if (is_permanent(revoke, rc)) {
-        lease->stuck = true;
-        lease->retry_ms = clock_aws_ms() + (lease->attempts < SLOW_TRIES ? SLOW_MS : SLOW_LATER_MS);
-    } else {
-        lease->stuck = false;
-        lease->retry_ms =
-            clock_aws_ms() + retry_wait_ms(lease->attempts, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
-    }
-    lease->attempts++;
-    lease_note_error(lease, &revoke->err);
-    metrics_count(METRIC_REVOCATION_FAILURES, lease->secret, lease_error_name(&revoke->err));
-    if (lease->stuck && !was_stuck)
-        log_event(LOG_LEVEL_ERROR, MESSAGE_ID_STUCK, NULL, 0,
-                  "lease of secret \"%s\", user %s: cannot be revoked until somebody acts: %s",
-                  lease->secret, lease->user_name, revoke->err.message);
-    err_hint(&revoke->err, "the revocation is recorded and the agent goes on with it");
-    if (lease_txn_progress(revoke->env, lease, &err) != 0)
-        log_error("%s", err.message); /* the row comes back when its hold ends */
-    return revoke->err.code;
-}
-
 /* REVOKING durable, unless it is; sessions are over with that. */
 static int revoke_begin(struct revoke *revoke)
 {
@@ -274,24 +187,6 @@ static int run_stage(struct revoke *revoke)
     }
 }
 
-/* After a stage that went well: gone, or on to the next one. A client hears now; phase two waits
- * its turn. */
-static int after_stage(struct revoke *revoke, int outcome)
-{
-    struct lease *lease = &revoke->lease;
-
-    if (outcome == STAGE_GONE && !lease->create_unclear)
-        return is_gone(revoke, &revoke->err);
-    /* A CreateUser that nobody answered may make the user once more. */
-    if (outcome == STAGE_GONE || outcome == STAGE_ABSENT)
-        return user_is_absent(revoke, &revoke->err);
-    lease->attempts = 0;
-    lease->stuck = false;
-    lease->error[0] = '\0';
-    lease->retry_ms = clock_aws_ms();
-    return lease_txn_progress(revoke->env, lease, &revoke->err);
-}
-
 /* Once the key is dead a throttled call waits here and goes on where it was: begun anew, a clean-up
  * of seven calls would hardly ever get through while AWS throttles every second one. */
 static int judge(struct revoke *revoke, int rc)
@@ -309,6 +204,7 @@ static int revoke_run(struct job *job, void *worker_context)
 {
     struct revoke *revoke = QUEUE_OF(job, struct revoke, job);
     struct revoke_progress *p = revoke->progress;
+    bool was_over;
     int rc;
 
     ASSERT_ON_WORKER();
@@ -318,6 +214,7 @@ static int revoke_run(struct job *job, void *worker_context)
         if (rc != 0 || !p->begun)
             return rc;
     }
+    was_over = revoke_is_over(&revoke->lease);
     do {
         p->result = (struct aws_result){0};
         rc = aws_access_open(&p->access, revoke->env, worker_context, &revoke->lease.recipe,
@@ -335,8 +232,10 @@ static int revoke_run(struct job *job, void *worker_context)
     } while (rc == 0 && revoke->lease.stage == REVOKE_DENY && revoke->finished == NULL);
     aws_access_done(&p->access);
     if (rc < 0)
-        return record_failure(revoke, rc);
-    return after_stage(revoke, rc);
+        return revoke_failed(revoke, rc);
+    rc = revoke_after_stage(revoke, rc);
+    p->ended = rc == 0 && !was_over && revoke_is_over(&revoke->lease);
+    return rc;
 }
 
 static void revoke_done(struct job *job)
@@ -346,10 +245,13 @@ static void revoke_done(struct job *job)
     ASSERT_ON_LOOP();
     if (job->rc != 0 && revoke->err.code == 0)
         err_set(&revoke->err, job->rc, "the agent is stopping");
-    if (revoke->finished != NULL)
+    if (revoke->finished != NULL) {
         revoke->finished(revoke, revoke->arg);
-    else
-        revoke_free(revoke);
+        return;
+    }
+    if (job->rc == 0 && revoke->progress->ended)
+        lease_journal_end(&revoke->lease);
+    revoke_free(revoke);
 }
 
 struct revoke *revoke_new(struct lease_env *env, const struct uuid *lease_id,

@@ -27,6 +27,7 @@ struct revoke_progress {
     int64_t retry_limit_ms;
     bool begun;    /* REVOKING is durable, lease is the record */
     bool verified; /* the user of that name is ours */
+    bool ended;    /* the key died in this job */
 };
 
 /* Outcomes of a stage beside 0 and errors. */
@@ -40,5 +41,12 @@ int revoke_verify(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
 int revoke_deny_now(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
 /* Phase two: 0 never, STAGE_GONE DeleteUser said 200, STAGE_ABSENT, KMS_EAGAIN, or an error. */
 int revoke_cleanup(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
+/* The key is dead; what is left is clean-up, or nothing. */
+bool revoke_is_over(const struct lease *lease);
+/* After a stage that went well: gone, or on to the next one. A client hears now; phase two waits its turn. */
+int revoke_after_stage(struct revoke *revoke, int outcome) KMS_MUST_CHECK;
+/* Records a failed attempt (rc) and returns it: transient ones come back within 60 s for ever, permanent ones go to the
+ * slow lane. */
+int revoke_failed(struct revoke *revoke, int rc);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/message_ids.h"
+#include "lease/lease_journal.h"
 #include "service/events.h"
 #include "service/text.h"
 
@@ -111,7 +112,7 @@ static void record_denial(struct request *request, const char *secret, const str
     if (suppressed > 0)
         snprintf(message, sizeof message, "denied (%u more before it): %s", suppressed,
                  err->message);
-    events_log(LOG_LEVEL_WARNING, MESSAGE_ID_DENIED, &actor, secret, NULL, NULL, message);
+    lease_journal(LOG_LEVEL_WARNING, MESSAGE_ID_DENIED, &actor, secret, NULL, NULL, message);
     audit.owner = actor;
     if (lease_id != NULL)
         audit.lease_id = *lease_id;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/message_ids.h"
+#include "common/log.h"
 #include "service/events.h"
 
 #include <stdio.h>

@@ -2,11 +2,11 @@
 #include "base/clock.h"
 #include "base/message_ids.h"
 #include "lease/issue.h"
+#include "lease/lease_journal.h"
 #include "model/partition.h"
 #include "schedule/process.h"
 #include "service/access.h"
 #include "service/answer.h"
-#include "service/events.h"
 #include "service/failure.h"
 #include "service/ops.h"
 #include "service/shared.h"
@@ -65,8 +65,8 @@ static void answer(struct request *request, const struct issue *issue)
         return;
     }
     *delivery = (struct delivery){.env = env, .lease_id = issue->lease.id};
-    events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_ISSUED, &issue->lease.owner, NULL, &issue->lease,
-               &issue->call, "lease issued");
+    lease_journal(LOG_LEVEL_NOTICE, MESSAGE_ID_ISSUED, &issue->lease.owner, NULL, &issue->lease,
+                  &issue->call, "lease issued");
     wire_begin_result(&writer, request->msgid);
     wire_open_map(&writer, NULL);
     answer_put_credential(&writer, &(struct answer_credential){.lease = &issue->lease,

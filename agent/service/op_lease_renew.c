@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/message_ids.h"
+#include "lease/lease_journal.h"
 #include "lease/renew.h"
 #include "service/access.h"
 #include "service/answer.h"
-#include "service/events.h"
 #include "service/failure.h"
 #include "service/ops.h"
 #include "service/shared.h"
@@ -24,8 +24,8 @@ static void on_finished(struct renew *renew, void *arg)
         return;
     }
     shared_renewed(request->service->shared, renew, request->params.ttl_s);
-    events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_RENEWED, &renew->actor, NULL, &renew->lease,
-               &renew->call, "lease renewed");
+    lease_journal(LOG_LEVEL_NOTICE, MESSAGE_ID_RENEWED, &renew->actor, NULL, &renew->lease,
+                  &renew->call, "lease renewed");
     wire_begin_result(&writer, request->msgid);
     wire_open_map(&writer, NULL);
     answer_put_credential(&writer, &(struct answer_credential){.lease = &renew->lease,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/message_ids.h"
+#include "lease/lease_journal.h"
 #include "lease/revoke.h"
 #include "service/access.h"
 #include "service/answer.h"
-#include "service/events.h"
 #include "service/ops.h"
 #include "service/shared.h"
 
@@ -23,8 +23,8 @@ static void on_finished(struct revoke *revoke, void *arg)
     struct err err = revoke->err;
 
     if (revoke->job.rc == 0) {
-        events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_REVOKED, &revoke->actor, NULL, &revoke->lease,
-                   &revoke->lease.ended_by, "lease revoked on request");
+        lease_journal(LOG_LEVEL_NOTICE, MESSAGE_ID_REVOKED, &revoke->actor, NULL, &revoke->lease,
+                      &revoke->lease.ended_by, "lease revoked on request");
         answer(request, &revoke->lease);
     } else {
         if (err.hint[0] == '\0' && revoke->lease.state == LEASE_REVOKING)

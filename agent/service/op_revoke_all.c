@@ -4,11 +4,11 @@
  * ("more"). */
 #include "base/clock.h"
 #include "base/message_ids.h"
+#include "lease/lease_journal.h"
 #include "lease/revoke.h"
 #include "service/access.h"
 #include "service/answer.h"
 #include "service/cold.h"
-#include "service/events.h"
 #include "service/ops.h"
 #include "service/shared.h"
 
@@ -99,8 +99,8 @@ static void on_revoked(struct revoke *revoke, void *arg)
     all->pending--;
     if (revoke->job.rc == 0) {
         all->revoked++;
-        events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_REVOKED, &revoke->actor, NULL, &revoke->lease,
-                   &revoke->lease.ended_by, "lease revoked on request");
+        lease_journal(LOG_LEVEL_NOTICE, MESSAGE_ID_REVOKED, &revoke->actor, NULL, &revoke->lease,
+                      &revoke->lease.ended_by, "lease revoked on request");
     }
     put_row(all, revoke);
     revoke_free(revoke);

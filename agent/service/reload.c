@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/message_ids.h"
 #include "base/thread_role.h"
+#include "lease/lease_journal.h"
 #include "service/access.h"
 #include "service/events.h"
 #include "service/failure.h"
@@ -114,7 +115,7 @@ static void adopt(struct reload *reload)
         log_warning("%s", service->config->warnings.items[i]);
     snprintf(message, sizeof message, "configuration reloaded, %zu secrets",
              service->config->secret_count);
-    events_log(LOG_LEVEL_NOTICE, MESSAGE_ID_RELOADED, &reload->actor, NULL, NULL, NULL, message);
+    lease_journal(LOG_LEVEL_NOTICE, MESSAGE_ID_RELOADED, &reload->actor, NULL, NULL, NULL, message);
     events_audit(service->options.env->store, &audit);
     if (service->options.config_changed != NULL)
         service->options.config_changed(service->config, service->options.arg);
@@ -150,8 +151,8 @@ static void conclude(struct reload *reload, int rc)
     } else if (rc != KMS_ECANCELED && rc != KMS_ESTOPPING) {
         snprintf(message, sizeof message, "the configuration stays as it was: %s",
                  reload->err.message);
-        events_log(LOG_LEVEL_ERROR, MESSAGE_ID_RELOAD_FAILED, &reload->actor, NULL, NULL, NULL,
-                   message);
+        lease_journal(LOG_LEVEL_ERROR, MESSAGE_ID_RELOAD_FAILED, &reload->actor, NULL, NULL, NULL,
+                      message);
         failure_record(service, &(struct failure){
                                     .actor = &reload->actor, .err = &reload->err, .logged = true});
     }

@@ -3,6 +3,7 @@
  * one a minute for each entry. */
 #include "base/clock.h"
 #include "base/message_ids.h"
+#include "lease/lease_journal.h"
 #include "service/events.h"
 #include "service/shared_private.h"
 
@@ -21,8 +22,8 @@ void shared_audit_write(struct shared_entry *entry)
     audit_from_lease(&audit, AUDIT_SHARED, &entry->lease, clock_aws_ms());
     audit.owner = entry->actor;
     snprintf(audit.detail, sizeof audit.detail, "%s", message);
-    events_log(LOG_LEVEL_INFO, MESSAGE_ID_SHARED, &entry->actor, NULL, &entry->lease, NULL,
-               message);
+    lease_journal(LOG_LEVEL_INFO, MESSAGE_ID_SHARED, &entry->actor, NULL, &entry->lease, NULL,
+                  message);
     events_audit(store, &audit);
     entry->hits = 0;
     entry->line_ms = clock_boot_ms();

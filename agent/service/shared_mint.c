@@ -5,6 +5,7 @@
 #include "base/message_ids.h"
 #include "common/timefmt.h"
 #include "lease/aws_access.h"
+#include "lease/lease_journal.h"
 #include "service/events.h"
 #include "service/failure.h"
 #include "service/shared_private.h"
@@ -28,8 +29,8 @@ static void tell_failed(const struct shared_entry *entry, const struct err *err)
     snprintf(message, sizeof message,
              "the shared session cannot be refreshed, the last one is handed out until %s: %s", end,
              err->message);
-    events_log(LOG_LEVEL_WARNING, MESSAGE_ID_FAILED, &entry->actor, NULL, &entry->lease, &call,
-               message);
+    lease_journal(LOG_LEVEL_WARNING, MESSAGE_ID_FAILED, &entry->actor, NULL, &entry->lease, &call,
+                  message);
 }
 
 /* The last good one goes on; one line, however often it fails. */
@@ -75,8 +76,8 @@ static void tell_minted(const struct shared_entry *entry, bool renewed,
 
     if (entry->failures > 0)
         what = "shared session refreshed after failures";
-    events_log(LOG_LEVEL_NOTICE, renewed ? MESSAGE_ID_RENEWED : MESSAGE_ID_ISSUED, &entry->actor,
-               NULL, &entry->lease, call, what);
+    lease_journal(LOG_LEVEL_NOTICE, renewed ? MESSAGE_ID_RENEWED : MESSAGE_ID_ISSUED, &entry->actor,
+                  NULL, &entry->lease, call, what);
 }
 
 static void on_issued(struct issue *issue, void *arg)

@@ -92,6 +92,30 @@ def test_expiry_and_restart(make_agent, cloud):
     assert line["reason"] == "expired" and line.get("gids", []) == os.getgroups()[:32]
 
 
+def ends(agent, lease_id):
+    """Lines of the journal that tell of a lease's end."""
+    return [text for text in agent.log().splitlines() if lease_id in text and "lease revoked" in text]
+
+
+@pytest.mark.parametrize("name", [f"access-key-{USERS}", f"assume-role-{SESSIONS}"])
+def test_end_that_nobody_asked_for_is_in_the_journal(box, name):
+    """Once, with the reason and the call."""
+    lease = box.call("lease.issue", secret=name, ttl_s=5)
+    box.wait_lease(lease["lease_id"], "revoked", timeout_s=20)
+    text, = ends(box, lease["lease_id"])
+    line = lines(box, "revoked", lease_id=lease["lease_id"])[0]
+    assert "lease revoked: expired" in text and "reason=expired" in text
+    assert line.get("aws_request_id", "") in text and ("aws_action=DeleteAccessKey" in text) == name.endswith(USERS)
+
+
+def test_end_of_the_process_is_in_the_journal(box):
+    assert kms_exec(box, "-s", f"access-key-{USERS}", "--", "true").returncode == 0
+    box.wait_no_users()
+    lease, = box.leases(secret=f"access-key-{USERS}", state="revoked")
+    text, = ends(box, lease["lease_id"])
+    assert "lease revoked: peer_exit" in text
+
+
 # who
 
 

@@ -177,6 +177,7 @@ def test_bound_lease_is_renewed_while_the_command_runs(agent):
     process.kill()
     process.communicate()
     assert renewed > first
+    assert agent.log().count("lease renewed, its process lives") == 1
     agent.wait_no_users()
 
 

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a stage's outcome makes of the lease, and when the next attempt comes. */
+#include "base/clock.h"
+#include "base/message_ids.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "common/log.h"
+#include "lease/lease_txn.h"
+#include "lease/revoke_private.h"
+#include "model/fence.h"
+
+#include <string.h>
+
+#define TRANSIENT_BASE_MS 200
+#define TRANSIENT_CAP_MS                                                                           \
+    48000             /* with a call that hangs for 10 s before it: within 60 s of a recovery */
+#define SLOW_MS 60000 /* stuck leases: first tries, then … */
+#define SLOW_LATER_MS 300000
+#define SLOW_TRIES 5
+#define WAIT_MS 20000 /* "waiting to be sure" asks again this often */
+#define CREATE_WINDOW_MS                                                                           \
+    20000 /* after a crash: a CreateUser may have been sent this long after the intent */
+
+/* From when on NoSuchEntity is believed. */
+static int64_t guard_end_ms(const struct lease *lease)
+{
+    int64_t sent =
+        lease->create_user_ms != 0 ? lease->create_user_ms : lease->created_ms + CREATE_WINDOW_MS;
+
+    return sent + LEASE_GUARD_MS;
+}
+
+static int is_gone(struct revoke *revoke, struct err *err)
+{
+    struct lease_call call; /* that told so */
+
+    aws_access_note_call(&revoke->progress->result, &call);
+    return lease_txn_gone(revoke->env, &revoke->lease, &call, err);
+}
+
+/* The user does not show: gone, or not visible yet. */
+static int user_is_absent(struct revoke *revoke, struct err *err)
+{
+    struct lease *lease = &revoke->lease;
+    int64_t now = clock_aws_ms(), end = guard_end_ms(lease);
+
+    if (now >= end)
+        return is_gone(revoke, err);
+    lease->stage = REVOKE_WAIT;
+    lease->attempts = 0;
+    lease->retry_ms = now + WAIT_MS < end ? now + WAIT_MS : end;
+    return lease_txn_progress(revoke->env, lease, err);
+}
+
+static bool is_permanent(const struct revoke *revoke, int rc)
+{
+    if (revoke->progress->result.failure == AWS_FAILED_TRANSIENT)
+        return false; /* an answer cut short counts as none, whatever its code */
+    switch (rc) {
+    case KMS_EAWSDENIED:
+    case KMS_EAWSREJECTED:
+    case KMS_EAWSLIMIT:
+    case KMS_ESOURCE:
+    case KMS_EINVALID:
+        return true;
+    default:
+        return revoke->progress->result.failure == AWS_FAILED_CREDENTIAL;
+    }
+}
+
+int revoke_failed(struct revoke *revoke, int rc)
+{
+    struct lease *lease = &revoke->lease;
+    struct err err = {0};
+    bool was_stuck = lease->stuck;
+
+    if (is_permanent(revoke, rc)) {
+        lease->stuck = true;
+        lease->retry_ms = clock_aws_ms() + (lease->attempts < SLOW_TRIES ? SLOW_MS : SLOW_LATER_MS);
+    } else {
+        lease->stuck = false;
+        lease->retry_ms =
+            clock_aws_ms() + retry_wait_ms(lease->attempts, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
+    }
+    lease->attempts++;
+    lease_note_error(lease, &revoke->err);
+    metrics_count(METRIC_REVOCATION_FAILURES, lease->secret, lease_error_name(&revoke->err));
+    if (lease->stuck && !was_stuck)
+        log_event(LOG_LEVEL_ERROR, MESSAGE_ID_STUCK, NULL, 0,
+                  "lease of secret \"%s\", user %s: cannot be revoked until somebody acts: %s",
+                  lease->secret, lease->user_name, revoke->err.message);
+    err_hint(&revoke->err, "the revocation is recorded and the agent goes on with it");
+    if (lease_txn_progress(revoke->env, lease, &err) != 0)
+        log_error("%s", err.message); /* the row comes back when its hold ends */
+    return revoke->err.code;
+}
+
+bool revoke_is_over(const struct lease *lease)
+{
+    return lease->state == LEASE_REVOKED ||
+           (lease->state == LEASE_REVOKING && lease->stage == REVOKE_CLEANUP);
+}
+
+int revoke_after_stage(struct revoke *revoke, int outcome)
+{
+    struct lease *lease = &revoke->lease;
+
+    if (outcome == STAGE_GONE && !lease->create_unclear)
+        return is_gone(revoke, &revoke->err);
+    /* A CreateUser that nobody answered may make the user once more. */
+    if (outcome == STAGE_GONE || outcome == STAGE_ABSENT)
+        return user_is_absent(revoke, &revoke->err);
+    lease->attempts = 0;
+    lease->stuck = false;
+    lease->error[0] = '\0';
+    lease->retry_ms = clock_aws_ms();
+    return lease_txn_progress(revoke->env, lease, &revoke->err);
+}
