@@ -13,6 +13,7 @@ build=(gcc libc6-dev make autoconf automake libtool pkg-config musl-tools
 demo=(python3 python3-botocore awscli ca-certificates)
 check=(libcmocka-dev python3-pytest python3-pytest-xdist python3-boto3 python3-msgpack python3-venv systemd strace
     valgrind shellcheck curl xz-utils git procps iproute2)
+command -v npm >/dev/null || check+=(nodejs npm) # any node will do, for the JavaScript SDK
 
 list=no
 [ "${1:-}" = --list ] && { list=yes; shift; }

@@ -12,9 +12,9 @@ struct identity_round {
     struct lease_env *env;
     struct schedule *schedule;
     struct service *service;
-    struct config *config; /* reference; NULL before the first start */
-    size_t next;           /* secret to check next */
-    bool running;          /* a check is under way */
+    struct config *config;     /* reference; NULL before the first start */
+    size_t next;               /* secret to check next */
+    bool running;              /* a check is under way */
     size_t ask_next, ask_left; /* secrets to try for AWS's time */
 };
 

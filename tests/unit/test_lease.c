@@ -13,14 +13,13 @@
 
 /* Every cell, written out once more and independently of lease.c: rows are states, columns events.
  */
-static const int expected[LEASE_STATE_COUNT][LEASE_EVENT_COUNT] =
-    {
-        /*           INTEND         GRANT         RENEW         REVOKE          GONE PRUNE FIND */
-        /* none */ {LEASE_ISSUING, LEASE_ACTIVE, NO, NO, NO, NO, LEASE_REVOKING},
-        /* issuing */ {NO, LEASE_ACTIVE, NO, LEASE_REVOKING, LEASE_REVOKED, NO, NO},
-        /* active */ {NO, NO, LEASE_ACTIVE, LEASE_REVOKING, LEASE_REVOKED, NO, NO},
-        /* revoking */ {NO, NO, NO, LEASE_REVOKING, LEASE_REVOKED, NO, NO},
-        /* revoked */ {NO, NO, NO, NO, NO, LEASE_NONE, LEASE_REVOKING},
+static const int expected[LEASE_STATE_COUNT][LEASE_EVENT_COUNT] = {
+    /*           INTEND         GRANT         RENEW         REVOKE          GONE PRUNE FIND */
+    /* none */ {LEASE_ISSUING, LEASE_ACTIVE, NO, NO, NO, NO, LEASE_REVOKING},
+    /* issuing */ {NO, LEASE_ACTIVE, NO, LEASE_REVOKING, LEASE_REVOKED, NO, NO},
+    /* active */ {NO, NO, LEASE_ACTIVE, LEASE_REVOKING, LEASE_REVOKED, NO, NO},
+    /* revoking */ {NO, NO, NO, LEASE_REVOKING, LEASE_REVOKED, NO, NO},
+    /* revoked */ {NO, NO, NO, NO, NO, LEASE_NONE, LEASE_REVOKING},
 };
 
 static void every_cell(void **state)

@@ -38,7 +38,8 @@ static void test_jump_voids_the_offset(void **state)
     unsigned holds;
 
 #ifndef KMS_TEST_HOOKS
-    skip(); /* without the hooks only the kernel tells of a jump, and it knows nothing of this one */
+    skip(); /* without the hooks only the kernel tells of a jump, and it knows nothing of this one
+             */
 #endif
     fake_date(0);
     work_start(fake);

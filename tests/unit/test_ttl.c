@@ -158,7 +158,7 @@ static void renewal_table(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(renewals) / sizeof(renewals[0]); i++) {
         const struct renewal_row *row = &renewals[i];
-        struct ttl_renewal renewal = {row->now_ms,    T0,        T0 + HOUR, row->frozen_s,
+        struct ttl_renewal renewal = {row->now_ms,    T0,         T0 + HOUR, row->frozen_s,
                                       row->current_s, row->ttl_s, false};
         int64_t expires_ms = -7;
         char reason[160] = "untouched";
