@@ -25,11 +25,12 @@ class Outage:
         self.cloud, self.kind = cloud, kind
         self.offset_s = 0
         self.mark = None
+        self.over = False
 
     @property
     def hears(self):
-        """Whether the look-alike's control API works meanwhile."""
-        return self.kind not in ("black hole", "stop")
+        """Whether the look-alike's control API works now."""
+        return self.over or self.kind not in ("black hole", "stop")
 
     def begin(self):
         self.mark = self.cloud.mark()
@@ -64,6 +65,7 @@ class Outage:
             wait_until(lambda: answers(self.cloud), "the look-alike is back", 10)
         else:
             self.cloud.clear_faults()
+        self.over = True
         self.cloud.clock(self.offset_s)
         return self.mark
 
