@@ -24,7 +24,15 @@ class Rpc:
     def __init__(self, path, timeout_s=30.0, strict_map_key=True):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout_s)
-        self.socket.connect(path)
+        end = time.monotonic() + timeout_s
+        while True:  # a socket with a timeout does not wait for room in the backlog
+            try:
+                self.socket.connect(path)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
         self.unpacker = msgpack.Unpacker(raw=False, strict_map_key=strict_map_key, max_buffer_size=1 << 22)
         self.answers = {}
         self.next_id = 0
