@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 128
+#define BACKLOG 1024 /* as in the unit; a client that does not wait is refused when it is full */
 
 static int make_address(const char *path, struct sockaddr_un *ret, struct err *err)
 {
