@@ -32,6 +32,13 @@ static int sweep_part(struct kmsctl *ctl, const char *cursor, json_t **ret, stru
     return kmsctl_run(ctl, ret, err);
 }
 
+static const struct field unseen_fields[] = {
+    {"USER", "username", FIELD_TEXT},
+    {"SECRET", "secret", FIELD_TEXT},
+    {"ERROR", "error", FIELD_TEXT},
+    {NULL, NULL, FIELD_TEXT},
+};
+
 /* Numbers add up, lists grow, the last error stays. */
 static int add_part(json_t *sum, json_t *part)
 {
@@ -47,21 +54,31 @@ static int add_part(json_t *sum, json_t *part)
     }
     if (error && json_object_set(sum, "error", error))
         return -1;
+    if (json_array_extend(json_object_get(sum, "unseen"), json_object_get(part, "unseen")))
+        return -1;
     return json_array_extend(json_object_get(sum, "orphans"), json_object_get(part, "orphans"));
+}
+
+/* A list under what is printed already; nothing when it is empty. */
+static int print_list(struct kmsctl *ctl, json_t *list, const struct field *fields, struct err *err)
+{
+    if (json_array_size(list) == 0)
+        return 0;
+    putchar('\n');
+    return kmsctl_print_table(ctl, list, fields, err);
 }
 
 static int print(struct kmsctl *ctl, json_t *sum, struct err *err)
 {
-    json_t *orphans = json_object_get(sum, "orphans");
+    json_t *unseen = json_object_get(sum, "unseen");
     const char *error = json_string_value(json_object_get(sum, "error"));
     int rc = kmsctl_print_object(ctl, sum, summary_fields, err);
 
     if (error)
-        report_line("kmsctl", "some paths could not be looked through: %s", error);
-    if (rc || json_array_size(orphans) == 0)
-        return rc;
-    putchar('\n');
-    return kmsctl_print_table(ctl, orphans, orphan_fields, err);
+        report_line("kmsctl", "not everything could be looked at: %s", error);
+    if (rc == 0)
+        rc = print_list(ctl, json_object_get(sum, "orphans"), orphan_fields, err);
+    return rc ? rc : print_list(ctl, unseen, unseen_fields, err);
 }
 
 int kmsctl_sweep(struct kmsctl *ctl, struct err *err)

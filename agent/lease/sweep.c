@@ -15,6 +15,10 @@
 #include <string.h>
 
 #define CALL_LIMIT_MS 30000 /* a call is retried this long */
+/* So many users in a row that could not be looked at are more than those users' trouble, and the
+ * path is left. Without an answer it takes CALL_LIMIT_MS to know of each. */
+#define REFUSED_IN_A_ROW 50
+#define UNANSWERED_IN_A_ROW 2
 
 struct sweep_progress {
     struct aws_access access;
@@ -22,6 +26,8 @@ struct sweep_progress {
     struct retry retry;
     struct iam_names names; /* of the page at place.marker */
     bool listed;
+    bool asked_user; /* the call that failed is the GetUser of the user at place.item */
+    unsigned unseen_in_a_row;
     char next_marker[321];
     struct err first; /* why the first path failed */
 };
@@ -65,6 +71,7 @@ static void leave_page(struct sweep *sweep)
 static void next_target(struct sweep *sweep)
 {
     leave_page(sweep);
+    sweep->progress->unseen_in_a_row = 0;
     sweep->place.marker[0] = '\0';
     sweep->place.target++;
     aws_access_done(&sweep->progress->access);
@@ -95,7 +102,8 @@ static int list_page(struct sweep *sweep, const struct recipe *recipe)
                              &sweep->err);
     if (rc != 0)
         return rc;
-    if (sweep->place.marker[0] == '\0')
+    sweep->listed = true;
+    if (sweep->place.marker[0] == '\0' && sweep->place.item == 0)
         sweep->paths++;
     if (sweep->place.item == 0)
         sweep->users += (unsigned)p->names.count;
@@ -135,12 +143,16 @@ static int look_at_user(struct sweep *sweep, const struct secret_config *secret)
     if (rc != 0)
         return rc;
     rc = iam_get_user(&p->access.target, user.name, &found, &p->result, &sweep->err);
-    if (rc == KMS_ENOENTITY) {
+    p->asked_user = rc != 0;
+    /* It went meanwhile: a key that is allowed its path only is denied what has no path any more.
+     */
+    if (rc == KMS_ENOENTITY || (rc == KMS_EAWSDENIED && p->result.denied_blind)) {
         err_clear(&sweep->err);
-        return 0; /* it went meanwhile */
+        return 0;
     }
     if (rc != 0)
         return rc;
+    p->unseen_in_a_row = 0;
     if (strcmp(found.agent_tag, sweep->env->agent_id) == 0)
         sweep->ours++;
     if (!sweep_user_is_orphan(sweep->env, &user, &found))
@@ -159,6 +171,7 @@ static int work_on(struct sweep *sweep, const struct secret_config *secret,
     int rc;
 
     p->result = (struct aws_result){0};
+    p->asked_user = false;
     err_clear(&sweep->err);
     rc = aws_access_open(&p->access, sweep->env, worker, &secret->recipe, SOURCE_IAM, &sweep->job,
                          &sweep->err);
@@ -180,8 +193,38 @@ static int work_on(struct sweep *sweep, const struct secret_config *secret,
 
 /* ---- the job ---- */
 
-/* Transient failures wait; what is left over ends the target, not the sweep. */
-static int judge(struct sweep *sweep, struct err *first, int rc)
+static void note_unseen(struct sweep *sweep, const struct secret_config *secret)
+{
+    struct sweep_unseen *unseen;
+
+    if (sweep->unseen_count == SWEEP_UNSEEN_MAX)
+        return;
+    unseen = &sweep->unseen[sweep->unseen_count++];
+    snprintf(unseen->user_name, sizeof unseen->user_name, "%s",
+             sweep->progress->names.items[sweep->place.item]);
+    snprintf(unseen->secret, sizeof unseen->secret, "%s", secret->name);
+    snprintf(unseen->error, sizeof unseen->error, "%.*s", (int)sizeof unseen->error - 1,
+             sweep->err.message);
+}
+
+/* On to the next user, if it is this one's trouble only; false: it is the path's. */
+static bool skip_user(struct sweep *sweep, const struct secret_config *secret)
+{
+    struct sweep_progress *p = sweep->progress;
+    bool refused = p->result.failure == AWS_FAILED_PERMANENT;
+
+    if (!p->asked_user || p->result.failure == AWS_FAILED_CREDENTIAL)
+        return false;
+    note_unseen(sweep, secret);
+    if (++p->unseen_in_a_row >= (refused ? REFUSED_IN_A_ROW : UNANSWERED_IN_A_ROW))
+        return false;
+    p->retry = (struct retry){0};
+    sweep->place.item++;
+    return true;
+}
+
+/* Transient failures wait; what is left over ends the user or the path, not the sweep. */
+static int judge(struct sweep *sweep, const struct secret_config *secret, struct err *first, int rc)
 {
     struct sweep_progress *p = sweep->progress;
 
@@ -192,12 +235,15 @@ static int judge(struct sweep *sweep, struct err *first, int rc)
                           rc);
     if (rc == KMS_EAGAIN)
         return rc;
-    if (rc == KMS_EAWSDENIED)
+    if (atomic_load(&sweep->job.canceled))
+        return 0; /* that is no failure, and the sweep stops */
+    if (rc == KMS_EAWSDENIED && p->result.failure == AWS_FAILED_PERMANENT && !p->asked_user)
         sweep->denied = true;
     if (first->code == 0)
         *first = sweep->err;
     sweep->failed++;
-    next_target(sweep);
+    if (!skip_user(sweep, secret))
+        next_target(sweep);
     return 0;
 }
 
@@ -231,7 +277,7 @@ static int sweep_run(struct job *job, void *worker_context)
         if (rc == 0)
             sweep->progress->retry = (struct retry){0};
         else if (rc != KMS_EAGAIN)
-            rc = judge(sweep, &first, rc);
+            rc = judge(sweep, &config->secrets[sweep->place.target], &first, rc);
         if (rc == KMS_EAGAIN)
             break;
     }

@@ -14,6 +14,7 @@
 #include "lease/lease_env.h"
 
 #define SWEEP_ORPHANS_MAX 256 /* told of in one run; further ones are left to the next */
+#define SWEEP_UNSEEN_MAX 32   /* named in one run; further ones are counted */
 
 struct sweep_orphan {
     char user_name[IAM_USER_NAME_MAX + 1];
@@ -21,6 +22,13 @@ struct sweep_orphan {
     struct uuid lease_id;
     int64_t last_end_ms;
     bool queued; /* it is being revoked now */
+};
+
+/* A user that may be ours and could not be looked at. */
+struct sweep_unseen {
+    char user_name[IAM_USER_NAME_MAX + 1];
+    char secret[SECRET_NAME_MAX + 1]; /* under whose path it lies */
+    char error[512];
 };
 
 /* Where to go on: target of the configuration, page, user of the page. Zero is the beginning. */
@@ -41,8 +49,12 @@ struct sweep {
     unsigned paths, users, ours; /* paths listed, users seen under them, those with our tag */
     struct sweep_orphan orphans[SWEEP_ORPHANS_MAX];
     size_t orphan_count;
-    unsigned failed; /* paths that could not be listed; the first reason is in err */
-    bool denied;     /* a ListUsers or GetUser was denied */
+    unsigned failed; /* paths that could not be listed to their end, users that could not be looked
+                        at; the first reason is in err */
+    struct sweep_unseen unseen[SWEEP_UNSEEN_MAX]; /* those users */
+    size_t unseen_count;
+    bool listed;     /* a ListUsers was answered */
+    bool denied;     /* a ListUsers was denied */
     struct err err;
     void (*finished)(struct sweep *sweep, void *arg); /* loop, once; callee frees */
     void *arg;

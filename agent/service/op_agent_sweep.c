@@ -24,6 +24,15 @@ static void put_orphan(struct wire_writer *writer, const struct sweep_orphan *or
     wire_close(writer);
 }
 
+static void put_unseen(struct wire_writer *writer, const struct sweep_unseen *unseen)
+{
+    wire_open_map(writer, NULL);
+    wire_put_str(writer, "username", unseen->user_name);
+    wire_put_str(writer, "secret", unseen->secret);
+    wire_put_str(writer, "error", unseen->error);
+    wire_close(writer);
+}
+
 static void put_cursor(struct wire_writer *writer, const struct sweep_place *place)
 {
     char text[400];
@@ -48,6 +57,10 @@ static void answer(struct request *request, const struct sweep *sweep)
     for (size_t i = 0; i < sweep->orphan_count; i++)
         put_orphan(&writer, &sweep->orphans[i]);
     wire_close(&writer);
+    wire_open_array(&writer, "unseen");
+    for (size_t i = 0; i < sweep->unseen_count; i++)
+        put_unseen(&writer, &sweep->unseen[i]);
+    wire_close(&writer);
     if (sweep->more)
         put_cursor(&writer, &sweep->place);
     request_answer(request, &writer, NULL, NULL);
@@ -60,7 +73,7 @@ static void on_finished(struct sweep *sweep, void *arg)
 
     if (sweep->job.rc != 0)
         request_fail(request, sweep->job.rc, &sweep->err);
-    else if (sweep->failed > 0 && sweep->paths == 0)
+    else if (sweep->failed > 0 && !sweep->listed)
         request_fail(request, sweep->err.code, &sweep->err);
     else
         answer(request, sweep);

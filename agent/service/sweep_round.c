@@ -35,20 +35,31 @@ static void plan(struct sweep_round *round, int64_t ms)
     evtimer_add(round->timer, &tv);
 }
 
+/* Where one key may not list users the others go on. */
+static void tell(struct sweep_round *round, const struct sweep *sweep)
+{
+    if (sweep->denied && !sweep->listed && sweep->config == round->config) {
+        round->denied = true;
+        log_notice("no sweeps for users that a lost store left behind, until the next reload: %s",
+                   sweep->err.message);
+        return;
+    }
+    for (size_t i = 0; i < sweep->unseen_count; i++)
+        log_warning("sweep: user %s, in the path of secret \"%s\", could not be looked at: %s",
+                    sweep->unseen[i].user_name, sweep->unseen[i].secret, sweep->unseen[i].error);
+    if (sweep->failed > sweep->unseen_count)
+        log_warning("sweep: %zu paths or users could not be looked at: %s",
+                    sweep->failed - sweep->unseen_count, sweep->err.message);
+}
+
 static void on_finished(struct sweep *sweep, void *arg)
 {
     struct sweep_round *round = arg;
 
     round->running = NULL;
     round->place = sweep->more ? sweep->place : (struct sweep_place){0};
-    if (sweep->job.rc == 0 && sweep->denied && sweep->config == round->config) {
-        round->denied = true;
-        log_notice("no sweeps for users that a lost store left behind, until the next reload: %s",
-                   sweep->err.message);
-    } else if (sweep->job.rc == 0 && sweep->failed > 0) {
-        log_warning("sweep: %u paths could not be looked through: %s", sweep->failed,
-                    sweep->err.message);
-    }
+    if (sweep->job.rc == 0)
+        tell(round, sweep);
     if (sweep->job.rc == 0 && !round->denied)
         plan(round, INTERVAL_MS);
     sweep_free(sweep);

@@ -145,6 +145,94 @@ def test_timer_stops_when_denied_until_a_reload(sweeper, cloud):
     cloud.wait_for_call("ListUsers", 4)
 
 
+def deny_look(cloud, *users):
+    """Everything is allowed, but to look at these users; a key may say so by their ARNs."""
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    arns = [cloud.arn(f"user{user['path']}{user['name']}") for user in users]
+    cloud.policy(allow, {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "iam:GetUser",
+                                                                 "Resource": arns}]})
+
+
+@pytest.mark.hooks
+def test_one_user_that_cannot_be_looked_at(sweeper, cloud):
+    """What is wrong with one user keeps no other from being found, and the timer goes on."""
+    bad, orphan = sorted((tagged("kms-app-{}".format) for _ in range(2)), key=lambda user: user["name"])
+    cloud.seed(users=[bad, orphan])
+    deny_look(cloud, bad)
+    agent = sweeper.start()
+    answer = kmsctl_json(agent, "sweep")
+    assert [found["username"] for found in answer["orphans"]] == [orphan["name"]]
+    assert answer["failed"] == 1 and answer["paths"] == 1
+    assert [(user["username"], user["secret"]) for user in answer["unseen"]] == [(bad["name"], "app")]
+    assert "GetUser" in answer["unseen"][0]["error"] and answer["error"] == answer["unseen"][0]["error"]
+    agent.wait_lease(answer["orphans"][0]["lease_id"], "revoked")
+    text = kmsctl(agent, "sweep", "--report")
+    assert text.returncode == 0 and bad["name"] in text.stdout and "not everything could be looked at" in text.stderr
+    agent.restart(KMS_TEST_SWEEP_MS=300)
+    cloud.wait_for_call("ListUsers", 3, since=cloud.mark())
+    assert f"sweep: user {bad['name']}, in the path of secret" in agent.log()
+    assert "until the next reload" not in agent.log()
+    cloud.seed(users=[tagged("kms-app-{}".format)])
+    end = time.monotonic() + 20
+    while list(cloud.users()) != [bad["name"]]:
+        assert time.monotonic() < end, agent.log()[-3000:]
+        time.sleep(0.05)
+    assert touched(cloud, bad["name"]) == set()
+
+
+def test_many_users_that_cannot_be_looked_at(sweeper, cloud):
+    """Fifty in a row are given up with their path: the other path is looked through."""
+    sweeper.secrets["other"] = sweeper.iam_user(path="/other/")
+    sweeper.write_config()
+    users = [tagged("kms-app-{}".format) for _ in range(60)]
+    orphan = tagged("kms-app-{}".format, path="/other/")
+    cloud.seed(users=[*users, orphan])
+    deny_look(cloud, *users)
+    agent = sweeper.start()
+    answer = agent.call("agent.sweep", report_only=True)
+    assert [found["username"] for found in answer["orphans"]] == [orphan["name"]]
+    assert answer["failed"] == 50 and len(answer["unseen"]) == 32
+
+
+def test_a_user_that_aws_does_not_answer_about(sweeper, cloud):
+    bad, orphan = sorted((tagged("kms-app-{}".format) for _ in range(2)), key=lambda user: user["name"])
+    cloud.seed(users=[bad, orphan])
+    agent = sweeper.start()
+    cloud.fault("GetUser", "status", status=400, count=-1, match={"UserName": bad["name"]})
+    answer = kmsctl_json(agent, "sweep", "--report")
+    assert [found["username"] for found in answer["orphans"]] == [orphan["name"]]
+    assert [user["username"] for user in answer["unseen"]] == [bad["name"]]
+
+
+def test_a_user_that_went_meanwhile(sweeper, cloud):
+    """A key that is allowed its path only hears a denial about a user that is not there: no failure."""
+    gone, orphan = sorted((tagged("kms-app-{}".format) for _ in range(2)), key=lambda user: user["name"])
+    cloud.seed(users=[gone, orphan])
+    agent = sweeper.start()
+    cloud.fault("GetUser", "error", code="AccessDenied", status=403, count=-1, match={"UserName": gone["name"]},
+                message="User: arn:aws:iam::000000000000:user/agent is not authorized to perform: iam:GetUser on "
+                f"resource: user {gone['name']} because no identity-based policy allows the iam:GetUser action")
+    answer = kmsctl_json(agent, "sweep", "--report")
+    assert [found["username"] for found in answer["orphans"]] == [orphan["name"]]
+    assert answer["failed"] == 0 and answer["unseen"] == [] and "error" not in answer
+
+
+@pytest.mark.hooks
+def test_a_key_that_may_not_list_stops_no_other(sweeper, cloud):
+    """The first path may not be listed, the second may: the timer goes on for that one."""
+    sweeper.secrets["other"] = sweeper.iam_user(path="/other/")
+    sweeper.write_config()
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    cloud.policy(allow, {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "iam:ListUsers",
+                                                                 "Resource": cloud.arn("user/kms/*")}]})
+    agent = sweeper.start(KMS_TEST_SWEEP_MS=300)
+    agent.call("agent.sweep")
+    cloud.wait_for_call("ListUsers", 4, since=cloud.mark())
+    orphan = tagged("kms-app-{}".format, path="/other/")
+    cloud.seed(users=[orphan])
+    agent.wait_no_users(20)
+
+
 def test_each_identity_and_path_is_listed_once(sweeper, cloud):
     for name, path in (("a", "/kms/"), ("b", "/kms/"), ("c", "/other/")):
         sweeper.secrets[name] = sweeper.iam_user(path=path)
