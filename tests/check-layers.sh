@@ -92,7 +92,7 @@ pins=(
     'lmdb\.h|agent/store/.*'
     'curl/.*|agent/aws/(http|call)\.c'
     'expat\.h|agent/aws/xml\.c'
-    'jansson\.h|agent/model/(fence|least_policy)\.c|agent/config/validate\.c|agent/sources/json\.c|client/kmsctl_.*\.c'
+    'jansson\.h|agent/model/(fence|least_policy)\.c|agent/config/policy_document\.c|agent/sources/json\.c|client/kmsctl_.*\.c'
     'msgpack(/.*)?\.h(pp)?|agent/service/wire\.c|agent/store/record_codec\.c|client/kmsctl_wire\.c'
     'libconfig\.h|agent/config/parse\.c'
     'event2/http.*|client/kms_endpoint\.c'

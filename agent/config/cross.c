@@ -3,6 +3,7 @@
 
 #include "common/timefmt.h"
 #include "config/ownership.h"
+#include "config/policy_document.h"
 #include "config/validate.h"
 #include "config/validate_aws.h"
 #include "config/validate_text.h"
@@ -158,6 +159,23 @@ static void arns_check(struct draft *draft, const struct secret_config *secret)
                   recipe->region, account);
 }
 
+/* AWS refuses a policy that names a resource of another partition. */
+static void documents_check(struct draft *draft, const struct secret_config *secret)
+{
+    const char *region = secret->recipe.region, *partition = partition_of_region(region);
+    const char *session = secret->session_policy_document;
+    struct err err;
+
+    if (partition == NULL || draft_is_bad(draft, "policy_documents"))
+        return;
+    for (size_t i = 0; i < secret->policy_documents.count; i++)
+        if (policy_document_check_partition(secret->policy_documents.items[i], partition, region,
+                                            &err) < 0)
+            draft_finding(draft, "policy_documents", "document %zu: %s", i + 1, err.message);
+    if (session != NULL && policy_document_check_partition(session, partition, region, &err) < 0)
+        draft_finding(draft, "session_policy_document", "%s", err.message);
+}
+
 static void inherit(char *field, size_t size, const char *text)
 {
     if (field[0] == '\0' && text != NULL && strlen(text) < size)
@@ -217,6 +235,7 @@ void cross_check_secret(struct draft *draft, struct secret_config *secret,
     share_check(draft, secret);
     ttl_check(draft, secret);
     arns_check(draft, secret);
+    documents_check(draft, secret);
     ca_file_check(draft, recipe);
     validate_sizes(draft, secret);
 }

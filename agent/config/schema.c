@@ -125,7 +125,8 @@ const struct option schema_options[] = {
      .check = check_policy_arn,
      .help = "Managed policies attached to the users. AWS's quota is 10, on request up to 20."},
     {SECRET("policy_documents", OPTION_DOCUMENTS, policy_documents), .max = 20, .applies = USERS, .shapes = true,
-     .help = "Inline policies of the users, each JSON or \"@FILE\". With the fence they share AWS's 2048 characters."},
+     .help = "Inline policies of the users, each JSON or \"@FILE\". With the fence they share AWS's 2048 characters. "
+             "What AWS would refuse as malformed is refused at load."},
     {SECRET("tags", OPTION_TAGS, tags), .count_offset = offsetof(struct secret_config, tag_count), .max = 47,
      .max_why = "AWS takes 50, and three are the agent's", .applies = USERS, .shapes = true, .check = check_tag,
      .help = "Tags of the users, \"key=value\", split at the first \"=\". Three of AWS's 50 are the agent's."},

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Policy documents, tags and sizes: what AWS would refuse is refused at load. Sources: IAM policy grammar; IAM and
- * STS quotas. */
+/* Tags and sizes: what AWS would refuse is refused at load. Sources: IAM and STS quotas. */
 #ifndef KMS_AGENT_CONFIG_VALIDATE_H
 #define KMS_AGENT_CONFIG_VALIDATE_H
 
 #include "config/config.h"
 #include "config/draft.h"
 
-#define VALIDATE_DOCUMENT_MAX 131072  /* bytes of a policy document that are looked at */
-
-/* A policy for a user or a session (no principals): *ret is malloc'd minified JSON; KMS_ECONFIG with the reason. */
-int validate_document(const char *text, char **ret, struct err *err) KMS_MUST_CHECK;
 /* Keys are unique without regard to case and none is the agent's; 0, or -1 after a finding. */
 int validate_tags(struct draft *draft, const char *option, const struct tag *tags, size_t count);
 /* Inline policies and fence within what AWS takes for one user; session policies with the dated Deny for one session. */

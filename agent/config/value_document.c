@@ -2,7 +2,7 @@
 #include "config/value_document.h"
 
 #include "config/ownership.h"
-#include "config/validate.h"
+#include "config/policy_document.h"
 #include "config/value.h"
 #include "config/value_format.h"
 
@@ -18,8 +18,8 @@ static void free_text(char **text)
 #define TEXT_CLEANUP __attribute__((cleanup(free_text)))
 
 /* "@file" is relative to the file that names it. */
-static int document_read(struct draft *draft, const struct option *option, const char *name,
-                         char **ret)
+static int document_read(struct draft *draft, const struct option *option, const char *where,
+                         const char *name, char **ret)
 {
     char *directory TEXT_CLEANUP = strdup(draft->file), *path TEXT_CLEANUP = NULL;
     struct err err;
@@ -32,32 +32,32 @@ static int document_read(struct draft *draft, const struct option *option, const
         return value_out_of_memory(draft, option);
     if (draft->loader->offline)
         return value_wants(draft, option, "no files here");
-    if (ownership_read(path, VALIDATE_DOCUMENT_MAX, ret, &len, &err) < 0) {
-        draft_finding(draft, option->name, "@%.256s: %s", name, err.message);
+    if (ownership_read(path, POLICY_DOCUMENT_MAX, ret, &len, &err) < 0) {
+        draft_finding(draft, option->name, "%s@%.256s: %s", where, name, err.message);
         return -1;
     }
     return 0;
 }
 
-/* JSON in place or "@file" to minified JSON. */
-static int document_take(struct draft *draft, const struct option *option, const char *text,
-                         char **ret)
+/* JSON in place or "@file" to minified JSON. where: "document 2: " in a list, else "". */
+static int document_take(struct draft *draft, const struct option *option, const char *where,
+                         const char *text, char **ret)
 {
     char *contents TEXT_CLEANUP = NULL;
     struct err err;
 
     text += strspn(text, " \t\r\n");
     if (text[0] == '@') {
-        if (document_read(draft, option, text + 1, &contents) < 0)
+        if (document_read(draft, option, where, text + 1, &contents) < 0)
             return -1;
-        if (validate_document(contents, ret, &err) == 0)
+        if (policy_document_check(contents, ret, &err) == 0)
             return 0;
-        draft_finding(draft, option->name, "%.256s: %s", text, err.message);
+        draft_finding(draft, option->name, "%s%.256s: %s", where, text, err.message);
         return -1;
     }
-    if (validate_document(text, ret, &err) == 0)
+    if (policy_document_check(text, ret, &err) == 0)
         return 0;
-    draft_finding(draft, option->name, "%s", err.message);
+    draft_finding(draft, option->name, "%s%s", where, err.message);
     return -1;
 }
 
@@ -69,6 +69,8 @@ int value_set_documents(struct draft *draft, const struct option *option,
     size_t count = value->kind == PARSED_STRING ? 1 : value->item_count;
     int rc = 0;
 
+    if (value->kind == PARSED_STRING && value->text[strspn(value->text, " \t\r\n")] == '\0')
+        return 0; /* none, as with other lists */
     if (value->kind != PARSED_STRING && value->kind != PARSED_LIST)
         return value_wants(draft, option, "a list of strings");
     if ((double)count > option->max) {
@@ -77,9 +79,11 @@ int value_set_documents(struct draft *draft, const struct option *option,
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
-        char *document TEXT_CLEANUP = NULL;
+        char *document TEXT_CLEANUP = NULL, where[32] = "";
 
-        if (document_take(draft, option, items[i], &document) < 0)
+        if (count > 1)
+            snprintf(where, sizeof(where), "document %zu: ", i + 1);
+        if (document_take(draft, option, where, items[i], &document) < 0)
             rc = -1;
         else if (string_list_add(list, document) < 0)
             return value_out_of_memory(draft, option);
@@ -92,5 +96,5 @@ int value_set_document(struct draft *draft, const struct option *option,
 {
     if (value->kind != PARSED_STRING)
         return value_wants(draft, option, "a string");
-    return document_take(draft, option, value->text, value_field(draft, option));
+    return document_take(draft, option, "", value->text, value_field(draft, option));
 }

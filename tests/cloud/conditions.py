@@ -110,6 +110,8 @@ def split_operator(text):
     quantifier, colon, base = text.partition(":")
     if not colon:
         quantifier, base = "", text
+    elif not quantifier:
+        return None
     if_exists = base.endswith("IfExists")
     if if_exists:
         base = base[: -len("IfExists")]

@@ -171,7 +171,7 @@ class Control:
             text if isinstance(text, str) else json.dumps(text) for text in body["documents"]
         ]
         for text in documents:
-            check_identity_policy(text)
+            check_identity_policy(text, self.account.partition)
         user.inline = {f"policy-{number}": text for number, text in enumerate(documents, 1)}
         user.attached = []
 

@@ -36,7 +36,7 @@ def register(kind, get, resource, quota):
 
     def put(call):
         entity, params = get(call), call.params
-        check_identity_policy(params["PolicyDocument"])
+        check_identity_policy(params["PolicyDocument"], call.account.partition)
         others = sum(
             size(text) for name, text in entity.inline.items() if name != params["PolicyName"]
         )
@@ -142,7 +142,7 @@ def policy_fields(call, policy, full=False):
 
 def checked_document(call):
     document = call.params["PolicyDocument"]
-    check_identity_policy(document)
+    check_identity_policy(document, call.account.partition)
     most = call.account.quotas["managed_policy"]
     if size(document) > most:
         raise limit(f"Cannot exceed quota for PolicySize: {most}")

@@ -32,7 +32,7 @@ def simulate_principal_policy(call):
     params, account = call.params, call.account
     principal = source(call)
     for text in params.get("PolicyInputList", []):
-        check_identity_policy(text)
+        check_identity_policy(text, account.partition)
     layers = principal.layers()
     layers["identity"] += params.get("PolicyInputList", [])
     context = {

@@ -46,6 +46,8 @@ class Statement:
                 text = substitute(text, context)
                 if text is None:
                     continue
+            if text.count(":") < 5:  # AWS completes an ARN by wildcards
+                text += ":*" * (5 - text.count(":"))
             if glob(text, False).fullmatch(resource):
                 hit = True
                 break

@@ -52,7 +52,7 @@ def put_policies(account, entity, item):
     if "inline" in item:
         documents = {name: text(document) for name, document in item["inline"].items()}
         for document in documents.values():
-            check_identity_policy(document)
+            check_identity_policy(document, account.partition)
         entity.inline = documents
     if "attached" in item:
         for arn in item["attached"]:
@@ -68,7 +68,7 @@ def put_policies(account, entity, item):
 
 def seed_policy(account, item):
     document = text(item["document"])
-    check_identity_policy(document)
+    check_identity_policy(document, account.partition)
     policy = Policy(account, item["name"], item.get("path", "/"), document)
     account.policies[policy.arn] = policy
     return policy.arn

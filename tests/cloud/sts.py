@@ -83,7 +83,7 @@ def take_session_policies(call, session):
     document = params.get("Policy")
     arns = [item["arn"] for item in params.get("PolicyArns", []) if "arn" in item]
     if document is not None:
-        check_identity_policy(document)
+        check_identity_policy(document, account.partition)
     for arn in arns:
         if f"::{account.account_id}:" not in arn and ":iam::aws:policy/" not in arn:
             raise validation(f"Member policyArns must be in the account of the role: {arn}")

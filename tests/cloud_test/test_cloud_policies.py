@@ -126,6 +126,8 @@ def test_explicit_deny(cloud, aws):
         (allow("iam:List*"), False),
         (allow("*", "arn:aws:iam::123456789012:user/x/*"), True),
         (allow("*", "arn:aws:iam::123456789012:user/eve"), False),
+        (allow("*", "arn:aws:iam"), True),  # completed by wildcards (User Guide, element Resource)
+        (allow("*", "arn:aws:sqs"), False),
         (allow("*", "arn:aws:iam::123456789012:user/x/eve"), True),
         (allow("*", "arn:aws:iam::123456789012:user/X/eve"), False),
         (allow("*", "arn:aws:iam::*:user/*/${aws:PrincipalTag/peer}"), True),

@@ -591,27 +591,29 @@ static void documents(void **state)
          SAYS("the policy has the unknown element \"statement\"")},
         {DOCUMENT("{\\\"Version\\\":\\\"2012-10-18\\\"," STATEMENT "}"),
          SAYS("\"Version\" must be \"2012-10-17\" or \"2008-10-17\"")},
-        {DOCUMENT("{\\\"Statement\\\":[1]}"), SAYS("a statement must be an object")},
+        {DOCUMENT("{\\\"Statement\\\":[1]}"), SAYS("statement 1: must be an object")},
         {DOCUMENT("{\\\"Statement\\\":{\\\"Effect\\\":\\\"allow\\\"}}"),
-         SAYS("\"Effect\" of a statement must be \"Allow\" or \"Deny\"")},
+         SAYS("statement 1: \"Effect\" must be \"Allow\" or \"Deny\"")},
         {DOCUMENT("{\\\"Statement\\\":{\\\"Effect\\\":\\\"Allow\\\",\\\"Resource\\\":\\\"*\\\"}}"),
-         SAYS("a statement must have one of \"Action\" and \"NotAction\"")},
+         SAYS("statement 1: must have one of \"Action\" and \"NotAction\"")},
         {DOCUMENT("{\\\"Statement\\\":{\\\"Effect\\\":\\\"Allow\\\",\\\"Action\\\":\\\"*\\\"}}"),
-         SAYS("a statement must have one of \"Resource\" and \"NotResource\"")},
+         SAYS("statement 1: must have one of \"Resource\" and \"NotResource\"")},
         {DOCUMENT("{\\\"Statement\\\":{\\\"Effect\\\":\\\"Allow\\\",\\\"Action\\\":[],"
                   "\\\"Resource\\\":\\\"*\\\"}}"),
-         SAYS("\"Action\" must be a string or a list of strings")},
+         SAYS("statement 1: \"Action\" must be a string or a list of strings")},
         {DOCUMENT("{\\\"Statement\\\":{\\\"Effect\\\":\\\"Allow\\\",\\\"Action\\\":\\\"*\\\","
                   "\\\"Resource\\\":[5]}}"),
-         SAYS("\"Resource\" must be a string or a list of strings")},
+         SAYS("statement 1: \"Resource\" must be a string or a list of strings")},
         {DOCUMENT("{\\\"Statement\\\":{\\\"Principal\\\":\\\"*\\\"}}"),
-         SAYS("a policy of a user or a session takes no \"Principal\"")},
+         SAYS("statement 1: a policy of a user or a session takes no \"Principal\"")},
         {DOCUMENT("{\\\"Statement\\\":{\\\"Sid\\\":\\\"a b\\\",\\\"Effect\\\":\\\"Deny\\\"}}"),
-         SAYS("\"Sid\" takes letters and digits only")},
-        {DOCUMENT("{\\\"Statement\\\":{\\\"Effect\\\":\\\"Deny\\\",\\\"Condition\\\":[]}}"),
-         SAYS("\"Condition\" must be an object")},
+         SAYS("statement 1: \"Sid\" takes letters and digits only")},
+        {DOCUMENT("{\\\"Statement\\\":{\\\"Effect\\\":\\\"Deny\\\",\\\"Action\\\":\\\"*\\\","
+                  "\\\"Resource\\\":\\\"*\\\","
+                  "\\\"Condition\\\":[]}}"),
+         SAYS("statement 1: \"Condition\" must be an object")},
         {DOCUMENT("{\\\"Statement\\\":{\\\"Effect\\\":\\\"Deny\\\",\\\"Actions\\\":[]}}"),
-         SAYS("a statement has the unknown element \"Actions\"")},
+         SAYS("statement 1: has the unknown element \"Actions\"")},
         {DOCUMENT("{\\\"Id\\\":\\\"\xe6\xb8\xac\\\"," STATEMENT "}"),
          SAYS("holds a character that AWS does not take in a policy (above U+00FF)")},
         {KEYS "policy_documents = 5;", SAYS("wants a list of strings")},
@@ -627,7 +629,7 @@ static const char *padded(const char *head, const char *option, size_t size)
     static char text[8192];
     static const char before[] =
         "{\\\"Statement\\\":{\\\"Effect\\\":\\\"Allow\\\",\\\"Action\\\":\\\"*\\\","
-        "\\\"Resource\\\":\\\"";
+        "\\\"Resource\\\":\\\"arn:aws:s3:::";
     static const char after[] = "\\\"}}";
     size_t plain = 0, len;
 
