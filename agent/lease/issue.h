@@ -29,7 +29,6 @@ struct issue {
     struct lease lease;               /* the record as committed */
     struct aws_credential credential; /* the result; wiped by issue_free() */
     struct ttl_grant ttl;
-    char clamp_reason[160]; /* why granted differs from requested; may be empty */
     struct lease_call call; /* that made the credential */
     struct err err;         /* when job.rc != 0 */
     bool recorded;          /* the failure has its audit line */

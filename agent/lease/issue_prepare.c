@@ -95,7 +95,7 @@ static int grant_ttl(struct issue *issue, bool caller_is_session, struct err *er
         return rc;
     lease->requested_ttl_s = issue->ttl.requested_s;
     lease->granted_ttl_s = issue->ttl.granted_s;
-    memcpy(issue->clamp_reason, issue->ttl.reason, sizeof issue->clamp_reason);
+    memcpy(lease->clamp_reason, issue->ttl.reason, sizeof lease->clamp_reason);
     lease->created_ms = clock_aws_ms();
     lease->expires_ms = lease->created_ms + lease->granted_ttl_s * 1000;
     lease->last_end_ms = lease->created_ms + lease->recipe.max_ttl_s * 1000;

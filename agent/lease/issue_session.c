@@ -40,7 +40,7 @@ static void take_lowered(struct issue *issue, const struct session_mint *mint)
     issue->ttl.sts_s = mint->sts_s;
     lease->granted_ttl_s = issue->ttl.granted_s = mint->sts_s;
     lease->expires_ms = lease->created_ms + lease->granted_ttl_s * 1000;
-    snprintf(issue->clamp_reason, sizeof issue->clamp_reason, "%s", mint->lowered);
+    snprintf(lease->clamp_reason, sizeof lease->clamp_reason, "%s", mint->lowered);
 }
 
 static int step_mint(struct issue *issue, struct lease_worker *worker, struct err *err)

@@ -234,7 +234,9 @@ static int apply_renew(struct store_txn *txn, void *arg, struct err *err)
         return err_set(err, KMS_EENDED, "the lease has ended or is being revoked");
     lease.state = (enum lease_state)next;
     lease.expires_ms = in->expires_ms;
+    lease.renewed_ttl_s = in->renewed_ttl_s;
     lease.granted_ttl_s = in->granted_ttl_s;
+    memcpy(lease.clamp_reason, in->clamp_reason, sizeof lease.clamp_reason);
     lease.retry_ms = 0;
     lease_note_error(&lease, &(struct err){0}); /* of renewals before */
     if (lease.recipe.type == CREDENTIAL_SESSION) {

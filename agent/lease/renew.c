@@ -46,7 +46,7 @@ static int renew_begin(struct renew *renew)
         .asked = renew->ttl_s != 0,
     };
     p->asked_s = ask.ttl_s;
-    return ttl_renew(&ask, &renew->new_expires_ms, renew->reason, &renew->err);
+    return ttl_renew(&ask, &renew->new_expires_ms, lease->clamp_reason, &renew->err);
 }
 
 /* The fence moves before anybody hears of the new end. */
@@ -85,7 +85,7 @@ static int mint_again(struct renew *renew, struct aws_result *result)
         return rc;
     if (clock_aws_ms() + grant.granted_s * 1000 < renew->new_expires_ms) {
         renew->new_expires_ms = clock_aws_ms() + grant.granted_s * 1000;
-        snprintf(renew->reason, sizeof renew->reason, "%s", grant.reason);
+        snprintf(lease->clamp_reason, sizeof lease->clamp_reason, "%s", grant.reason);
     }
     lease->expires_ms = renew->new_expires_ms;
     p->mint =
@@ -100,7 +100,7 @@ static int mint_again(struct renew *renew, struct aws_result *result)
         (!grant.dated_policy || renew->credential.expires_ms < renew->new_expires_ms))
         renew->new_expires_ms = renew->credential.expires_ms;
     if (p->mint.lowered[0] != '\0')
-        snprintf(renew->reason, sizeof renew->reason, "%s", p->mint.lowered);
+        snprintf(lease->clamp_reason, sizeof lease->clamp_reason, "%s", p->mint.lowered);
     return 0;
 }
 
@@ -136,7 +136,8 @@ static void take_end(struct renew *renew)
 
     lease->expires_ms = renew->new_expires_ms;
     lease->granted_ttl_s = left_ms > 0 ? (left_ms + 999) / 1000 : 0;
-    if (renew->reason[0] == '\0')
+    lease->renewed_ttl_s = renew->progress->asked_s;
+    if (lease->clamp_reason[0] == '\0')
         lease->granted_ttl_s = renew->progress->asked_s;
 }
 
@@ -186,10 +187,8 @@ static int renew_run(struct job *job, void *worker_context)
         rc = lease_txn_renew(renew->env, &renew->lease, renew->by_agent ? NULL : &renew->actor,
                              &renew->call, &renew->err);
     }
-    if (rc == 0) {
-        renew->lease.requested_ttl_s = p->asked_s; /* the answer's; the record keeps the first */
+    if (rc == 0)
         metrics_count(METRIC_RENEWALS, renew->lease.secret, NULL);
-    }
     aws_access_done(&p->access);
     return rc == 0 ? 0 : renew_fail(renew, rc);
 }

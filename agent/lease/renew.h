@@ -21,7 +21,6 @@ struct renew {
     struct lease lease;       /* after */
     struct aws_credential credential; /* sessions: the fresh one; IAM users: empty */
     struct lease_call call;           /* that made it so */
-    char reason[160];                 /* why the end is not now + ttl */
     struct err err;
     void (*finished)(struct renew *renew, void *arg); /* loop, once; callee frees */
     void *arg;

@@ -76,3 +76,8 @@ bool lease_is_live(const struct lease *lease)
     return lease->state == LEASE_ISSUING || lease->state == LEASE_ACTIVE ||
            lease->state == LEASE_REVOKING;
 }
+
+int64_t lease_asked_ttl_s(const struct lease *lease)
+{
+    return lease->renewed_ttl_s != 0 ? lease->renewed_ttl_s : lease->requested_ttl_s;
+}

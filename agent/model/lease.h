@@ -6,6 +6,7 @@
 
 #include "common/uuid7.h"
 #include "model/recipe.h"
+#include "model/ttl.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -106,7 +107,10 @@ struct lease {
     char account_id[AWS_ACCOUNT_MAX + 1];
     char access_key_id[AWS_KEY_ID_MAX + 1];
 
-    int64_t requested_ttl_s, granted_ttl_s;
+    int64_t requested_ttl_s;        /* first; renewals by the agent ask for it again */
+    int64_t renewed_ttl_s;          /* asked for by the last renewal; 0: not renewed */
+    int64_t granted_ttl_s;          /* last */
+    char clamp_reason[TTL_REASON_SIZE]; /* why that is not what was asked for; may be empty */
     int64_t created_ms;             /* the intent; TTLs count from here */
     int64_t create_user_ms;         /* last time a CreateUser may have been sent; 0: never */
     int64_t expires_ms;             /* end of the lease */
@@ -131,5 +135,7 @@ int lease_state_parse(const char *text, enum lease_state *ret);
 const char *revoke_reason_name(enum revoke_reason reason);
 /* Counts against caps and needs the agent: ISSUING, ACTIVE or REVOKING. */
 bool lease_is_live(const struct lease *lease);
+/* What the last grant, mint or renewal, was asked for. */
+int64_t lease_asked_ttl_s(const struct lease *lease);
 
 #endif

@@ -142,8 +142,8 @@ static int renew_refused(const struct ttl_renewal *renewal, struct err *err)
     return 0;
 }
 
-int ttl_renew(const struct ttl_renewal *renewal, int64_t *ret_expires_ms, char reason[160],
-              struct err *err)
+int ttl_renew(const struct ttl_renewal *renewal, int64_t *ret_expires_ms,
+              char reason[TTL_REASON_SIZE], struct err *err)
 {
     int64_t max_s = smaller(renewal->frozen_max_s, renewal->current_max_s);
     int64_t last_ms = renewal->created_ms + max_s * 1000;
@@ -165,7 +165,8 @@ int ttl_renew(const struct ttl_renewal *renewal, int64_t *ret_expires_ms, char r
                        span(renewal->ttl_s).text);
     reason[0] = '\0';
     if (clamped)
-        snprintf(reason, 160, "max_ttl is %s from the start of the lease", span(max_s).text);
+        snprintf(reason, TTL_REASON_SIZE, "max_ttl is %s from the start of the lease",
+                 span(max_s).text);
     *ret_expires_ms = end_ms;
     return 0;
 }

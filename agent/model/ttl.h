@@ -13,6 +13,7 @@
 #define STS_MIN_S 900
 #define STS_ASSUME_ROLE_MAX_S 3600     /* default, and always for a session caller (role chaining) */
 #define STS_SESSION_MAX_S 43200        /* GetSessionToken, web identity, and AssumeRole with max_session_duration */
+#define TTL_REASON_SIZE 160
 #define RENEW_LAST_MS 30000            /* renewals are refused this close to the end: fences take seconds to spread */
 
 struct ttl_request {
@@ -28,7 +29,7 @@ struct ttl_grant {
     int64_t granted_s;        /* the lease */
     int64_t sts_s;            /* DurationSeconds for STS (≥ 900); 0 for IAM users */
     bool dated_policy;        /* the lease must end before the session: a dated session policy is needed */
-    char reason[160];         /* why granted differs from requested, empty if it does not */
+    char reason[TTL_REASON_SIZE]; /* why granted differs from requested, empty if it does not */
 };
 
 /* 0, or KMS_ETTL with a sentence naming both numbers. */
@@ -43,6 +44,6 @@ struct ttl_renewal {
 /* New end of a renewed lease: now + ttl, clamped to created + min(frozen, current) max, never shorter than it was.
  * KMS_EENDED within the last 30 s or past the end; KMS_ENORENEW when nothing is gained (with the reason); KMS_ETTL
  * for a ttl_s below TTL_MIN_S, or above the maximum where it was asked for. Outputs are untouched on failure. */
-int ttl_renew(const struct ttl_renewal *renewal, int64_t *ret_expires_ms, char reason[160], struct err *err) KMS_MUST_CHECK;
+int ttl_renew(const struct ttl_renewal *renewal, int64_t *ret_expires_ms, char reason[TTL_REASON_SIZE], struct err *err) KMS_MUST_CHECK;
 
 #endif

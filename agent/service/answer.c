@@ -37,10 +37,10 @@ void answer_put_session(struct wire_writer *writer, const struct answer_credenti
     wire_put_str(writer, "arn", lease->arn);
     wire_put_str(writer, "account_id", lease->account_id);
     wire_put_time(writer, "issued_at", lease->created_ms);
-    wire_put_int(writer, "requested_ttl_s", lease->requested_ttl_s);
+    wire_put_int(writer, "requested_ttl_s", lease_asked_ttl_s(lease));
     wire_put_int(writer, "granted_ttl_s", lease->granted_ttl_s);
     wire_put_time(writer, "expires_at", lease->expires_ms);
-    wire_put_opt(writer, "clamp_reason", answer->reason);
+    wire_put_opt(writer, "clamp_reason", lease->clamp_reason);
     wire_put_time(writer, "credential_expires_at", lease->credential_expires_ms);
     wire_put_bool(writer, "renewable", lease->last_end_ms > lease->expires_ms);
     wire_put_bool(writer, "ready", lease->ready);
@@ -119,8 +119,10 @@ void answer_put_lease(struct wire_writer *writer, const struct lease *lease)
     wire_put_time(writer, "issued_at", lease->created_ms);
     wire_put_time(writer, "expires_at", lease->expires_ms);
     wire_put_time(writer, "ends_at", answer_ends_ms(lease));
-    wire_put_int(writer, "requested_ttl_s", lease->requested_ttl_s);
+    wire_put_int(writer, "requested_ttl_s", lease_asked_ttl_s(lease));
     wire_put_int(writer, "granted_ttl_s", lease->granted_ttl_s);
+    wire_put_opt(writer, "clamp_reason", lease->clamp_reason);
+    wire_put_time(writer, "credential_expires_at", lease->credential_expires_ms);
     wire_put_bool(writer, "bound", lease->bound);
     wire_put_bool(writer, "shared", lease->shared);
     wire_put_bool(writer, "delivered", lease->delivered);

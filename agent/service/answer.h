@@ -13,11 +13,11 @@
 #define ANSWER_PAGE_BYTES 131072
 
 /* lease.issue and lease.renew: pairs into the open map. credential may be NULL or empty (no keys are given then);
- * region and reason may be empty. */
+ * region may be empty. */
 struct answer_credential {
     const struct lease *lease;
     const struct aws_credential *credential;
-    const char *region, *reason;
+    const char *region;
 };
 void answer_put_credential(struct wire_writer *writer, const struct answer_credential *answer);
 /* Its two parts: what is the same for all requests that a session is handed to, and what is not. */

@@ -71,8 +71,7 @@ static void answer(struct request *request, const struct issue *issue)
     wire_open_map(&writer, NULL);
     answer_put_credential(&writer, &(struct answer_credential){.lease = &issue->lease,
                                                                .credential = &issue->credential,
-                                                               .region = request->params.region,
-                                                               .reason = issue->clamp_reason});
+                                                               .region = request->params.region});
     request_answer(request, &writer, on_written, delivery);
 }
 

@@ -29,8 +29,7 @@ static void on_finished(struct renew *renew, void *arg)
     wire_begin_result(&writer, request->msgid);
     wire_open_map(&writer, NULL);
     answer_put_credential(&writer, &(struct answer_credential){.lease = &renew->lease,
-                                                               .credential = &renew->credential,
-                                                               .reason = renew->reason});
+                                                               .credential = &renew->credential});
     request_answer(request, &writer, NULL, NULL);
     renew_free(renew);
 }

@@ -66,7 +66,7 @@ void shared_renewed(struct shared *shared, const struct renew *renew, int64_t tt
     struct err err = {0};
 
     if (entry == NULL || secret == NULL || !shared_applies(secret, ttl_s) ||
-        shared_keep(entry, &renew->lease, &renew->credential, renew->reason, &err) != 0)
+        shared_keep(entry, &renew->lease, &renew->credential, &err) != 0)
         return; /* what is there stays good to its end */
     entry->used = true;
     entry->failures = 0;

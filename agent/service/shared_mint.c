@@ -89,7 +89,7 @@ static void on_issued(struct issue *issue, void *arg)
     entry->job = NULL;
     if (rc == 0) {
         shared_audit_write(entry); /* of the lease before */
-        rc = shared_keep(entry, &issue->lease, &issue->credential, issue->clamp_reason, &err);
+        rc = shared_keep(entry, &issue->lease, &issue->credential, &err);
         if (rc != 0)
             issue_undelivered(issue->env, &issue->lease.id);
     }
@@ -121,7 +121,7 @@ static void on_renewed(struct renew *renew, void *arg)
 
     entry->job = NULL;
     if (rc == 0)
-        rc = shared_keep(entry, &renew->lease, &renew->credential, renew->reason, &err);
+        rc = shared_keep(entry, &renew->lease, &renew->credential, &err);
     if (rc == 0)
         tell_minted(entry, true, &renew->call);
     renew_free(renew);

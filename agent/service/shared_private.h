@@ -73,10 +73,9 @@ void shared_drop(struct shared_entry *entry);
 /* Frees an entry that is in no table and waits for nothing. */
 void shared_entry_free(struct shared_entry *entry);
 /* Puts a session into the entry, others give way if need be. KMS_ENOMEM: there is no room in the
- * locked heap, and what was there stays. reason: why less was granted than asked for. */
+ * locked heap, and what was there stays. */
 int shared_keep(struct shared_entry *entry, const struct lease *lease,
-                const struct aws_credential *credential, const char *reason,
-                struct err *err) KMS_MUST_CHECK;
+                const struct aws_credential *credential, struct err *err) KMS_MUST_CHECK;
 /* Wipes the session. */
 void shared_forget(struct shared_entry *entry);
 /* KMS_EBUSY (too many wait already) or KMS_ENOMEM: the request stays the caller's. */

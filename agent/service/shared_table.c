@@ -126,10 +126,9 @@ static void set_times(struct shared_entry *entry)
 
 /* The answer to every request that the session is handed to. */
 static int encode(const struct lease *lease, const struct aws_credential *credential,
-                  const char *reason, struct secret *ret, uint16_t *ret_pairs)
+                  struct secret *ret, uint16_t *ret_pairs)
 {
-    const struct answer_credential answer = {
-        .lease = lease, .credential = credential, .reason = reason};
+    const struct answer_credential answer = {.lease = lease, .credential = credential};
     struct wire_writer writer = {0};
     int rc;
 
@@ -151,14 +150,14 @@ static bool give_way(const struct shared_entry *entry)
 }
 
 int shared_keep(struct shared_entry *entry, const struct lease *lease,
-                const struct aws_credential *credential, const char *reason, struct err *err)
+                const struct aws_credential *credential, struct err *err)
 {
     struct secret answer = {0};
     uint16_t pairs;
     int rc;
 
     do
-        rc = encode(lease, credential, reason, &answer, &pairs);
+        rc = encode(lease, credential, &answer, &pairs);
     while (rc == KMS_ENOMEM && give_way(entry));
     if (rc != 0)
         return err_set(err, rc, "there is no room to keep a shared session");

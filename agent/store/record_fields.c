@@ -85,6 +85,8 @@ static const struct record_field lease_fields[] = {
     LEASE(124, RECORD_GROUPS, owner.groups),
     LEASE(125, RECORD_TEXT, ended_by.action),
     LEASE(126, RECORD_TEXT, ended_by.request_id),
+    LEASE(127, RECORD_SIGNED, renewed_ttl_s),
+    LEASE(128, RECORD_TEXT, clamp_reason),
 };
 
 static const struct record_field derived_fields[] = {

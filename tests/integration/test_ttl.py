@@ -57,6 +57,18 @@ def may(cloud, lease, operation):
         return False
 
 
+def check_shown(agent, answer):
+    """Whoever looks at the lease later reads what its holder was told."""
+    lease_id = answer["lease_id"]
+    listed = kmsctl_json(agent, "leases")["leases"]
+    for shown in (agent.call("lease.get", lease_id=lease_id), kmsctl_json(agent, "lease", lease_id),
+                  *[lease for lease in listed if lease["lease_id"] == lease_id]):
+        for name in ("requested_ttl_s", "granted_ttl_s", "expires_at", "clamp_reason", "credential_expires_at"):
+            assert shown.get(name) == answer.get(name), name
+    text = kmsctl(agent, "lease", lease_id).stdout
+    assert ("clamp_reason" in answer) == (re.search(r"^because +" + answer.get("clamp_reason", ""), text, re.M) is not None)
+
+
 # what is asked for
 
 
@@ -110,8 +122,7 @@ def test_clamped_and_said(start, cloud, method, asked, given, word, limit):
     assert minted(cloud)["params"]["DurationSeconds"] == str(given)
     assert abs(epoch(lease["expires_at"]) - epoch(lease["issued_at"]) - given) <= 1
     assert lease["expires_at"] == lease["credential_expires_at"], "what STS says is what counts"
-    shown = kmsctl_json(agent, "lease", lease["lease_id"])
-    assert (shown["requested_ttl_s"], shown["granted_ttl_s"]) == (asked, given)
+    check_shown(agent, lease)
     text = kmsctl(agent, "issue", "it", "--ttl", f"{asked}s").stdout
     assert re.search(r"^because +.*" + word, text, re.M) and re.search(rf"^granted +{limit}$", text, re.M)
     result = kms_exec(agent, "-v", "-s", "it", "-t", f"{asked}s", "--", "true")
@@ -240,6 +251,7 @@ def test_renewal_up_to_max_ttl(start, cloud):
     renewed = agent.call("lease.renew", lease_id=lease["lease_id"], ttl_s=1200)
     assert renewed["requested_ttl_s"] == 1200 and renewed["granted_ttl_s"] in (1199, 1200)
     assert "max_ttl is 20m" in renewed["clamp_reason"]
+    check_shown(agent, renewed)
     assert abs(epoch(renewed["expires_at"]) - epoch(lease["issued_at"]) - 1200) < 1
     assert abs(epoch(fence_end(cloud.users()[lease["username"]])) - epoch(renewed["expires_at"])) < 1
     with pytest.raises(RpcError) as caught:
@@ -266,3 +278,29 @@ def test_renewal_of_a_session_is_clamped_too(start, cloud):
     renewed = agent.call("lease.renew", lease_id=lease["lease_id"], ttl_s=7200)
     assert renewed["requested_ttl_s"] == 7200 and renewed["granted_ttl_s"] == 3600
     assert "AssumeRole gives at most 1h" in renewed["clamp_reason"]
+    check_shown(agent, renewed)
+
+
+@pytest.mark.parametrize("kind", [USERS, SESSIONS])
+def test_a_lease_shows_its_last_grant(start, kind):
+    """Not the first request beside the last grant; a restart of the agent changes nothing."""
+    agent = start("assume-role", kind, default_ttl="10m", max_ttl="40m")
+    lease = issue(agent, ttl_s=1200)
+    check_shown(agent, lease)
+    check_shown(agent, renewed := agent.call("lease.renew", lease_id=lease["lease_id"], ttl_s=1800))
+    assert renewed["requested_ttl_s"] == renewed["granted_ttl_s"] == 1800 and "clamp_reason" not in renewed
+    check_shown(agent, renewed := agent.call("lease.renew", lease_id=lease["lease_id"], ttl_s=2400))
+    assert renewed["requested_ttl_s"] == 2400 and "max_ttl is 40m" in renewed["clamp_reason"]
+    agent.stop()
+    agent.start()
+    check_shown(agent, renewed)
+
+
+def test_renewals_that_name_no_ttl_ask_for_the_first(start):
+    agent = start("access-key", USERS, default_ttl="10m")
+    lease = issue(agent, ttl_s=1200)
+    agent.call("lease.renew", lease_id=lease["lease_id"], ttl_s=1201)
+    time.sleep(1.1)
+    renewed = agent.call("lease.renew", lease_id=lease["lease_id"])
+    assert renewed["requested_ttl_s"] == renewed["granted_ttl_s"] == 1200
+    check_shown(agent, renewed)

@@ -53,7 +53,7 @@ static void finish_issue(enum credential_type type, bool bound)
     assert_int_equal(secret_set(&issue->credential.secret_access_key, "s3cr3t", 6), 0);
     if (type == CREDENTIAL_SESSION)
         assert_int_equal(secret_set(&issue->credential.session_token, "t0k3n", 5), 0);
-    strcpy(issue->clamp_reason, "because");
+    strcpy(issue->lease.clamp_reason, "because");
     fakes.job_count = 0;
     issue->finished(issue, issue->arg);
 }
@@ -268,7 +268,7 @@ static void test_renew(void **state)
     (void)state;
     call(1000, "lease.renew", "lease_id", id);
     assert_string_equal(fakes.renew->actor.rule, "user:app");
-    strcpy(fakes.renew->reason, "at the maximum");
+    strcpy(fakes.renew->lease.clamp_reason, "at the maximum");
     fakes.job_count = 0;
     fakes.renew->finished(fakes.renew, fakes.renew->arg);
     assert_string_equal(result("lease_id"), id);
