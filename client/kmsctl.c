@@ -75,7 +75,7 @@ static const struct verb verbs[] = {
     {"reload", "", "read the configuration again", kmsctl_reload, 0, 0, 0},
     {"ready", "", "exit 0 if the agent serves, else 1", kmsctl_ready, 0, 0, 0},
     {"check", "FILE…", "validate configuration files", kmsctl_check, 1, ANY_NUMBER, 0},
-    {"config", "", "print the configuration in force", kmsctl_config, 0, 0, 0},
+    {"config", "", "print every option with its default and meaning", kmsctl_config, 0, 0, 0},
 };
 
 #define VERBS (sizeof verbs / sizeof verbs[0])
