@@ -22,6 +22,7 @@
 
 #define FIELDS_MAX 16
 #define LINE_MAX_BYTES 2048
+#define FIELD_REASON "KMS_REASON" /* as in base/message_ids.h */
 
 /* ---- socket activation ---- */
 
@@ -116,8 +117,9 @@ int service_manager_unit_of_pid(int32_t pid, char *ret, size_t size)
 static void to_journal(enum log_level level, const char *message, const char *message_id,
                        const struct log_field *fields, size_t count, void *arg)
 {
-    char text[FIELDS_MAX + 3][LINE_MAX_BYTES];
-    struct iovec iov[FIELDS_MAX + 3];
+    char text[FIELDS_MAX + 4][LINE_MAX_BYTES];
+    struct iovec iov[FIELDS_MAX + 4];
+    bool reason = message_id == NULL;
     int n = 0;
 
     (void)arg;
@@ -126,8 +128,12 @@ static void to_journal(enum log_level level, const char *message, const char *me
     if (message_id != NULL)
         snprintf(text[n++], LINE_MAX_BYTES, "MESSAGE_ID=%s", message_id);
     for (size_t i = 0; i < count && n < FIELDS_MAX + 3; i++)
-        if (fields[i].value != NULL)
+        if (fields[i].value != NULL) {
+            reason = reason || strcmp(fields[i].name, FIELD_REASON) == 0;
             snprintf(text[n++], LINE_MAX_BYTES, "%s=%s", fields[i].name, fields[i].value);
+        }
+    if (!reason) /* the catalog prints it */
+        snprintf(text[n++], LINE_MAX_BYTES, FIELD_REASON "=%s", message);
     for (int i = 0; i < n; i++)
         iov[i] = (struct iovec){.iov_base = text[i], .iov_len = strlen(text[i])};
     (void)sd_journal_sendv(iov, n);

@@ -5,6 +5,7 @@
 #include "base/thread_role.h"
 #include "common/log.h"
 #include "lease/held.h"
+#include "lease/lease_journal.h"
 #include "lease/lease_txn.h"
 
 #define RENEW_AHEAD_MS 30000
@@ -71,8 +72,11 @@ static int claim_revoke(struct store_txn *txn, struct claim *claim, const struct
         .hold_ms = hold_ms,
     };
     struct lease lease;
-    int rc = lease_txn_apply_revoke(txn, &begin, claim->now_ms, &lease, err);
+    bool ended;
+    int rc = lease_txn_apply_revoke(txn, &begin, claim->now_ms, &lease, &ended, err);
 
+    if (rc == 0 && ended)
+        claim->ended[claim->ended_count++] = row->id;
     if (rc == 0 && lease.state == LEASE_REVOKING && hold_ms > 0)
         add_row(claim, &lease, DUE_REVOKE);
     return rc;
@@ -213,6 +217,7 @@ static int apply_claim(struct store_txn *txn, void *arg, struct err *err)
     claim->more = false;
     claim->next_ms = 0;
     claim->written_count = 0;
+    claim->ended_count = 0;
     if (claim->unrecorded)
         return held_claim(claim, err);
     claim->count = 0;
@@ -241,4 +246,15 @@ void lease_claim(struct claim *claim)
     claim->op.arg = claim;
     claim->op.urgent = true;
     store_submit(claim->env->store, &claim->op);
+}
+
+void claim_tell_ended(const struct claim *claim)
+{
+    struct lease lease;
+    struct err err = {0};
+
+    ASSERT_ON_LOOP();
+    for (size_t i = 0; i < claim->ended_count; i++)
+        if (store_read(claim->env->store, &claim->ended[i], &lease, &err) == 0)
+            lease_journal_end(&lease);
 }

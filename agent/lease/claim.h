@@ -41,10 +41,14 @@ struct claim {
     bool unrecorded;
     struct store_held_key written[CLAIM_MAX]; /* of held revocations; for held_written() */
     size_t written_count;
+    struct uuid ended[2 * CLAIM_MAX]; /* sessions that are over; for claim_tell_ended() */
+    size_t ended_count;
 };
 
 /* Submits claim (op.done must be set by the caller; it runs on the writer thread). Any thread;
  * never blocks. */
 void lease_claim(struct claim *claim);
+/* After a claim that is durable: the journal hears of the sessions that ended. Loop thread. */
+void claim_tell_ended(const struct claim *claim);
 
 #endif

@@ -49,6 +49,7 @@ void lease_journal_end(const struct lease *lease)
     char message[64];
 
     snprintf(message, sizeof message, "lease revoked: %s", revoke_reason_name(lease->reason));
-    lease_journal(LOG_LEVEL_NOTICE, MESSAGE_ID_REVOKED, &lease->owner, NULL, lease,
-                  &lease->ended_by, message);
+    lease_journal(LOG_LEVEL_NOTICE,
+                  lease->reason == REVOKE_UNDELIVERED ? MESSAGE_ID_UNDELIVERED : MESSAGE_ID_REVOKED,
+                  &lease->owner, NULL, lease, &lease->ended_by, message);
 }

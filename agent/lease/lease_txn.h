@@ -45,9 +45,10 @@ struct revoke_begin {
  * REVOKE_NONE and it is not REVOKING. */
 int lease_txn_begin_revoke(struct lease_env *env, const struct revoke_begin *begin,
                            struct lease *ret, struct err *err) KMS_MUST_CHECK;
-/* The same inside a transaction. */
+/* The same inside a transaction; *ret_ended: a session that is over with it, for lease_journal_end() once that is
+ * durable. */
 int lease_txn_apply_revoke(struct store_txn *txn, const struct revoke_begin *begin, int64_t now_ms,
-                           struct lease *lease, struct err *err) KMS_MUST_CHECK;
+                           struct lease *lease, bool *ret_ended, struct err *err) KMS_MUST_CHECK;
 
 /* The transition alone, on a record in memory. *ret_again: it was being revoked already. 0 (also
  * when it is REVOKED already: nothing changes), KMS_EREFUSED. */

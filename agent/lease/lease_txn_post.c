@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "common/log.h"
 #include "lease/held.h"
+#include "lease/lease_journal.h"
 #include "lease/lease_txn_private.h"
 
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct posted {
     int64_t retry_ms;
     bool ready;
     bool poke;
+    bool ended; /* lease is a session that is over */
 };
 
 static void posted_done(struct store_op *op)
@@ -30,6 +32,8 @@ static void posted_done(struct store_op *op)
 
     if (op->rc == KMS_ESTOREFULL && posted->begin.reason != REVOKE_NONE)
         op->rc = held_begin(posted->env, &posted->begin, &lease, &op->err);
+    if (op->rc == 0 && posted->ended)
+        lease_journal_end(&posted->lease);
     /* A lost note costs nothing that recovery does not make good; still it must not be silent. */
     if (op->rc != 0 && op->rc != KMS_ENOLEASE && op->rc != KMS_EREFUSED)
         log_warning("lease store: %s", op->err.message);
@@ -112,9 +116,9 @@ void lease_txn_post_delivered(struct lease_env *env, const struct uuid *id, bool
 static int apply_posted_revoke(struct store_txn *txn, void *arg, struct err *err)
 {
     struct posted *posted = arg;
-    struct lease lease;
 
-    return lease_txn_apply_revoke(txn, &posted->begin, clock_aws_ms(), &lease, err);
+    return lease_txn_apply_revoke(txn, &posted->begin, clock_aws_ms(), &posted->lease,
+                                  &posted->ended, err);
 }
 
 void lease_txn_post_revoke(struct lease_env *env, const struct uuid *id, enum revoke_reason reason)

@@ -16,6 +16,7 @@ struct txn_arg {
     struct lease *out;
     const struct revoke_begin *begin;
     const struct lease_call *call;
+    bool ended;
 };
 
 int lease_begin_revoking(struct lease *lease, const struct revoke_begin *begin, int64_t now_ms,
@@ -48,30 +49,28 @@ int lease_begin_revoking(struct lease *lease, const struct revoke_begin *begin, 
 }
 
 int lease_txn_apply_revoke(struct store_txn *txn, const struct revoke_begin *begin, int64_t now_ms,
-                           struct lease *lease, struct err *err)
+                           struct lease *lease, bool *ret_ended, struct err *err)
 {
     int rc = store_get(txn, &begin->id, lease, err);
     bool over = rc == 0 && lease->state == LEASE_REVOKED, again;
 
+    *ret_ended = false;
     if (rc == 0)
         rc = lease_begin_revoking(lease, begin, now_ms, &again, err);
     if (rc != 0 || over)
         return rc;
     if (again)
         return store_put(txn, lease, err);
-    rc = txn_put_and_audit(txn, lease,
-                           lease->state == LEASE_REVOKED ? AUDIT_REVOKED : AUDIT_REVOKING,
-                           &(struct audit_facts){.actor = begin->actor}, err);
-    if (rc == 0 && lease->state == LEASE_REVOKED && begin->actor == NULL)
-        lease_journal_end(lease); /* a session: nothing comes after it */
-    return rc;
+    *ret_ended = lease->state == LEASE_REVOKED;
+    return txn_put_and_audit(txn, lease, *ret_ended ? AUDIT_REVOKED : AUDIT_REVOKING,
+                             &(struct audit_facts){.actor = begin->actor}, err);
 }
 
 static int apply_begin_revoke(struct store_txn *txn, void *arg, struct err *err)
 {
     struct txn_arg *a = arg;
 
-    return lease_txn_apply_revoke(txn, a->begin, clock_aws_ms(), a->out, err);
+    return lease_txn_apply_revoke(txn, a->begin, clock_aws_ms(), a->out, &a->ended, err);
 }
 
 int lease_txn_begin_revoke(struct lease_env *env, const struct revoke_begin *begin,
@@ -82,6 +81,8 @@ int lease_txn_begin_revoke(struct lease_env *env, const struct revoke_begin *beg
 
     if (rc == 0)
         rc = store_run(env->store, apply_begin_revoke, &arg, true, err);
+    if (rc == 0 && arg.ended && begin->actor == NULL)
+        lease_journal_end(ret); /* nothing comes after it */
     return rc == KMS_ESTOREFULL ? held_begin(env, begin, ret, err) : rc;
 }
 

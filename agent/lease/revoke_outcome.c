@@ -68,6 +68,22 @@ static bool is_permanent(const struct revoke *revoke, int rc)
     }
 }
 
+static void tell_stuck(const struct lease *lease, const struct err *err)
+{
+    char id[UUID_TEXT_SIZE];
+
+    uuid_format(&lease->id, id);
+    const struct log_field fields[] = {
+        {FIELD_LEASE_ID, id},
+        {FIELD_SECRET, lease->secret},
+        {FIELD_AWS_REQUEST_ID, err->aws_request_id[0] != '\0' ? err->aws_request_id : NULL},
+    };
+
+    log_event(LOG_LEVEL_ERROR, MESSAGE_ID_STUCK, fields, sizeof fields / sizeof fields[0],
+              "lease of secret \"%s\", user %s: cannot be revoked until somebody acts: %s",
+              lease->secret, lease->user_name, err->message);
+}
+
 int revoke_failed(struct revoke *revoke, int rc)
 {
     struct lease *lease = &revoke->lease;
@@ -86,9 +102,7 @@ int revoke_failed(struct revoke *revoke, int rc)
     lease_note_error(lease, &revoke->err);
     metrics_count(METRIC_REVOCATION_FAILURES, lease->secret, lease_error_name(&revoke->err));
     if (lease->stuck && !was_stuck)
-        log_event(LOG_LEVEL_ERROR, MESSAGE_ID_STUCK, NULL, 0,
-                  "lease of secret \"%s\", user %s: cannot be revoked until somebody acts: %s",
-                  lease->secret, lease->user_name, revoke->err.message);
+        tell_stuck(lease, &revoke->err);
     err_hint(&revoke->err, "the revocation is recorded and the agent goes on with it");
     if (lease_txn_progress(revoke->env, lease, &err) != 0)
         log_error("%s", err.message); /* the row comes back when its hold ends */

@@ -182,6 +182,7 @@ static void pump_claimed(struct due_pump *pump)
     pump->failing = pump->full = false;
     pump->max = pump->max < CLAIM_MAX / 2 ? 2 * pump->max : CLAIM_MAX;
     held_written(claim);
+    claim_tell_ended(claim);
     pump->next_ms = claim->next_ms;
     row_jobs_add(pump->options.jobs, claim->rows, claim->count);
     if (claim->recover && !claim->more) {

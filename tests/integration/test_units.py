@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The unit files: what systemd thinks of them, without a running systemd."""
+import glob
 import os
 import re
 import shutil
@@ -52,3 +53,18 @@ def test_catalog_explains_every_message_id():
         explained = re.findall(r"^-- ([0-9a-f]{32})$", file.read(), flags=re.M)
     assert len(explained) == len(set(explained))
     assert set(explained) == ids and ids
+
+
+def test_catalog_says_what_events_send():
+    """Each event is sent by something, and the texts use names of fields that there are."""
+    with open(os.path.join(TOP, "agent", "base", "message_ids.h"), encoding="utf-8") as file:
+        header = file.read()
+    sources = ""
+    for path in glob.glob(os.path.join(TOP, "agent", "**", "*.c"), recursive=True):
+        with open(path, encoding="utf-8") as file:
+            sources += file.read()
+    for name in re.findall(r"#define (MESSAGE_ID_\w+)", header):
+        assert re.search(rf"\b{name}\b", sources), f"nothing sends {name}"
+    with open(os.path.join(TOP, "systemd", "kms-agent.catalog"), encoding="utf-8") as file:
+        used = set(re.findall(r"@(\w+)@", file.read()))
+    assert used and used <= set(re.findall(r'#define FIELD_\w+ "(\w+)"', header))
