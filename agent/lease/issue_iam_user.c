@@ -107,6 +107,7 @@ static int step_create_user(struct issue *issue, struct lease_worker *worker, st
         .tag_count = fill_tags(issue, tags, id, end),
     };
     struct iam_user user;
+    struct err note = {0};
     int rc;
 
     (void)worker;
@@ -124,8 +125,15 @@ static int step_create_user(struct issue *issue, struct lease_worker *worker, st
     p->create_unclear = p->create_unclear || result_is_unclear(&p->result) ||
                         p->result.failure == AWS_FAILED_EXISTS;
     if (result_is_unclear(&p->result)) {
+        int unrecorded;
+
         issue->lease.create_unclear = true;
-        lease_txn_post_created(issue->env, &issue->lease);
+        unrecorded = lease_txn_create_unclear(issue->env, &issue->lease, &note);
+        if (unrecorded != 0) {
+            p->called = false; /* not again: two may be under way, and a crash would forget one */
+            *err = note;
+            return unrecorded;
+        }
     }
     if (p->result.failure == AWS_FAILED_EXISTS)
         return adopt_user(issue, err);

@@ -20,6 +20,9 @@ int lease_txn_grant_session(struct lease_env *env, const struct lease *lease,
                             struct err *err) KMS_MUST_CHECK;
 /* What CreateUser answered (user id, ARN, account), or that it did not; not awaited. */
 void lease_txn_post_created(struct lease_env *env, const struct lease *lease);
+/* The same before a CreateUser is tried again that may be carried out yet; durable when it returns. Workers. */
+int lease_txn_create_unclear(struct lease_env *env, const struct lease *lease,
+                             struct err *err) KMS_MUST_CHECK;
 /* ISSUING becomes ACTIVE with the key id. KMS_EREFUSED when the lease is being revoked already:
  * then the key id is recorded all the same, so that the revocation kills what was made. *lease
  * becomes the record. */

@@ -86,6 +86,13 @@ void lease_txn_post_created(struct lease_env *env, const struct lease *lease)
     store_submit(env->store, &posted->op);
 }
 
+int lease_txn_create_unclear(struct lease_env *env, const struct lease *lease, struct err *err)
+{
+    struct posted note = {.id = lease->id, .lease = *lease};
+
+    return store_run(env->store, apply_created, &note, true, err);
+}
+
 static int apply_delivered(struct store_txn *txn, void *arg, struct err *err)
 {
     struct posted *posted = arg;
