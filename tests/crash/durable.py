@@ -23,7 +23,7 @@ def mints(record, store_tids):
 
 
 def check_mints(cloud, count):
-    """How many mints were seen to be in order; raises Failed for one that was not."""
+    """How many mints were seen to be in order; raises Failed for one that was not, or was not seen."""
     agent = make_agent(cloud)
     try:
         start(agent)
@@ -41,6 +41,8 @@ def check_mints(cloud, count):
                 raise Failed(f"a reply began {began - answered:.6f} s after CreateAccessKey; meanwhile the store did "
                              f"{[c.name for c in work]}")
             seen += 1
+        if seen != count:
+            raise Failed(f"{count} mints, but {seen} are in the record")
         return seen
     finally:
         agent.stop()

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operations, the points at which each is killed, and what must hold after a restart."""
+import collections
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -17,6 +19,8 @@ CLEAN_S = 30.0
 GUARD_S = 360
 PATIENCE_S = 3.0  # what is not clean by then waits for the guard, if it says so
 DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
+WHATS = ("before", "after", "lost")  # an AWS call: killed before it takes effect, killed after, the reply lost
+RECORDED_RUNS = 3
 GONE = (Closed, ConnectionResetError, BrokenPipeError, ConnectionRefusedError, FileNotFoundError, TimeoutError)
 
 
@@ -104,14 +108,34 @@ def run_until_killed(agent, operation, lease):
     await_quiet(agent, operation)
     if agent.alive():
         raise NotReached()
-    agent.wait(10)
+    expect_killed(agent.wait(10))
+    return reply
+
+
+def expect_killed(status):
+    """The agent's end was the harness's doing."""
+    if status != -signal.SIGKILL:
+        raise Failed(f"the agent ended by itself, with status {status}")
+
+
+def run_with_loss(agent, operation, action, nth, lease):
+    """The reply or None, when the answer to the nth call of an action gets lost and the agent lives on."""
+    fault = agent.cloud.fault(action, "cut_after", nth=nth)
+    reply = None
+    with contextlib.suppress(RpcError):
+        reply = OPERATIONS[operation][1](agent, lease)
+    await_quiet(agent, operation)
+    if not agent.alive():
+        raise Failed(f"the agent ended by itself, with status {agent.wait()}")
+    if not any(entry["id"] == fault and entry["fired"] for entry in agent.cloud.faults()):
+        raise NotReached()
     return reply
 
 
 # ---- which points there are ----
 
-def enumerate_points(cloud, operation):
-    """Runs it once and lists ("syscall", role, call, n) and ("aws", action, n, what)."""
+def record_run(cloud, operation):
+    """One run: ({(role, call): most by one thread}, {action: calls})."""
     agent = make_agent(cloud)
     try:
         start(agent)
@@ -122,19 +146,30 @@ def enumerate_points(cloud, operation):
                 OPERATIONS[operation][1](agent, lease)
                 await_quiet(agent, operation)
             record = tracing.read_record(f"{scratch}/t")
-        points = []
-        for role, tids in roles.items():
-            for call in tracing.CALLS:
-                most = max((sum(c.name == call for c in record.get(tid, [])) for tid in tids), default=0)
-                points += [("syscall", role, call, n) for n in range(1, most + 1)]
-        seen = {}
-        for action in [entry["action"] for entry in cloud.log(mark)]:
-            seen[action] = seen.get(action, 0) + 1
-            points += [("aws", action, seen[action], what) for what in ("before", "after", "lost")]
-        return points
+        role_of = {tid: role for role, tids in roles.items() for tid in tids}
+        syscalls = collections.Counter()
+        for tid, calls in record.items():
+            # Who begins meanwhile is a worker: the others are there from the start.
+            for name, count in collections.Counter(call.name for call in calls).items():
+                key = (role_of.get(tid, "worker"), name)
+                syscalls[key] = max(syscalls[key], count)
+        return syscalls, collections.Counter(entry["action"] for entry in cloud.log(mark))
     finally:
         agent.stop()
         discard(agent)
+
+
+def enumerate_points(cloud, operation):
+    """All that some runs of it did: ("syscall", role, call, n) and ("aws", action, n, what)."""
+    syscalls, actions = collections.Counter(), collections.Counter()
+    for _ in range(RECORDED_RUNS):
+        more_syscalls, more_actions = record_run(cloud, operation)
+        syscalls |= more_syscalls
+        actions |= more_actions
+    points = [("syscall", role, call, n) for role in tracing.ROLES for call in tracing.CALLS
+              for n in range(1, syscalls[role, call] + 1)]
+    return points + [("aws", action, n, what) for action, most in actions.items()
+                     for n in range(1, most + 1) for what in WHATS]
 
 
 def discard(agent):
@@ -159,11 +194,7 @@ def kill_at(agent, operation, point, lease):
     if what != "lost":
         agent.cloud.fault(action, "kill", nth=nth, pid=agent.pid, when=what)
         return run_until_killed(agent, operation, lease)
-    agent.cloud.fault(action, "cut_after", nth=nth)
-    reply = None
-    with contextlib.suppress(RpcError):
-        reply = OPERATIONS[operation][1](agent, lease)
-    return reply
+    return run_with_loss(agent, operation, action, nth, lease)
 
 
 def live_leases(agent):

@@ -12,12 +12,13 @@ import time
 # All that writes, syncs, sends or receives.
 CALLS = ("write", "writev", "pwrite64", "pwritev", "pwritev2", "fsync", "fdatasync", "msync", "sendto", "sendmsg",
          "read", "readv", "recvfrom", "recvmsg")
+ROLES = ("main", "store", "worker")
 LINE = re.compile(r"^(\d+\.\d+) (\w+)\((.*)\) += (-?\d+|\?)(.*?)(?: <([\d.]+)>)?$")
 
 
 def threads(pid):
     """{role: [tid, …]}"""
-    roles = {"main": [], "store": [], "worker": []}
+    roles = {role: [] for role in ROLES}
     for path in glob.glob(f"/proc/{pid}/task/*/comm"):
         tid = int(path.split("/")[4])
         with open(path, encoding="ascii") as file:
