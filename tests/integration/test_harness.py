@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The crash harness says so when it has shown nothing: tests/crash."""
+"""The crash harness and the simulator say so when they have shown nothing: tests/crash, tests/simulate."""
 import os
 import subprocess
 import sys
@@ -10,6 +10,7 @@ import pytest
 from agent import BUILD, TOP
 
 CRASH = os.path.join(TOP, "tests", "crash")
+SIMULATE = os.path.join(BUILD, "tests", "simulate", "kms-simulate")
 sys.path.append(CRASH)
 
 import durable  # noqa: E402
@@ -122,3 +123,10 @@ def test_a_process_of_the_harness_that_dies_or_hangs():
 def test_processes_that_all_die():
     with pytest.raises(RuntimeError, match="more than 10 processes died"):
         list(workers.run(["die"] * 30, 2, die_or_hang, limit_s=5))
+
+
+@pytest.mark.parametrize("arguments", [["--count", "abc"], ["--count", "0"], ["--count", "-5"], ["--count", "5x"],
+                                       ["--seed", "x"], ["--jobs", "0"], ["--failures", "0"], ["100"]], ids=" ".join)
+def test_simulator_refuses(arguments):
+    result = subprocess.run([SIMULATE, *arguments], text=True, capture_output=True, timeout=60, check=False)
+    assert result.returncode == 2 and ": not a" in result.stderr and "seeds from" not in result.stdout, result

@@ -9,6 +9,8 @@
 #include "sim.h"
 #include "world.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +23,11 @@
 #define BLOCK 100
 #define JOBS_MAX 64
 #define FAILURES_MAX 20
+#define NUMBER_MAX 1000000000000 /* sums of two of them fit */
 #define EVERYDAY_S 20 /* without arguments: as many seeds as fit, as a part of `make check` */
 
 struct options {
-    uint64_t seed, count, seconds;
-    unsigned jobs, failures;
+    uint64_t seed, count, seconds, jobs, failures;
     bool trace;
 };
 
@@ -95,7 +97,7 @@ static int run_all(const struct options *options)
 {
     uint64_t next = options->seed, end = options->seed + options->count;
     int64_t begun_ms = real_ms(), limit_ms = (int64_t)options->seconds * 1000;
-    unsigned running = 0, failures = 0;
+    uint64_t running = 0, failures = 0;
 
     while (next < end && failures < options->failures &&
            (limit_ms == 0 || real_ms() - begun_ms < limit_ms)) {
@@ -108,40 +110,61 @@ static int run_all(const struct options *options)
     }
     while (running-- > 0)
         failures += wait_block();
-    printf("%llu seeds from %llu in %.1f s, %u violations\n",
+    printf("%llu seeds from %llu in %.1f s, %llu violations\n",
            (unsigned long long)(next - options->seed), (unsigned long long)options->seed,
-           (double)(real_ms() - begun_ms) / 1000, failures);
+           (double)(real_ms() - begun_ms) / 1000, (unsigned long long)failures);
     return failures > 0;
+}
+
+/* Digits only: "abc" is not 0, and 0 seeds show nothing. */
+static int parse_number(const char *name, const char *text, uint64_t least, uint64_t most,
+                        uint64_t *ret_number)
+{
+    char *end;
+    uint64_t number;
+
+    errno = 0;
+    number = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || number < least ||
+        number > most) {
+        fprintf(stderr, "--%s %s: not a number from %llu to %llu\n", name, text,
+                (unsigned long long)least, (unsigned long long)most);
+        return -1;
+    }
+    *ret_number = number;
+    return 0;
 }
 
 static int parse(int argc, char **argv, struct options *options)
 {
-    static const struct option longs[] = {{"seed", required_argument, NULL, 's'},
-                                          {"count", required_argument, NULL, 'n'},
-                                          {"seconds", required_argument, NULL, 't'},
-                                          {"jobs", required_argument, NULL, 'j'},
-                                          {"failures", required_argument, NULL, 'f'},
-                                          {"trace", no_argument, NULL, 'v'},
+    static const struct option longs[] = {{"seed", required_argument, NULL, 0},
+                                          {"count", required_argument, NULL, 1},
+                                          {"seconds", required_argument, NULL, 2},
+                                          {"jobs", required_argument, NULL, 3},
+                                          {"failures", required_argument, NULL, 4},
+                                          {"trace", no_argument, NULL, 5},
                                           {NULL, 0, NULL, 0}};
+    const struct {
+        uint64_t least, most, *ret;
+    } numbers[] = {{0, NUMBER_MAX, &options->seed},
+                   {1, NUMBER_MAX, &options->count},
+                   {1, NUMBER_MAX, &options->seconds},
+                   {1, JOBS_MAX, &options->jobs},
+                   {1, NUMBER_MAX, &options->failures}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (option == 's')
-            options->seed = strtoull(optarg, NULL, 0);
-        else if (option == 'n')
-            options->count = strtoull(optarg, NULL, 0);
-        else if (option == 't')
-            options->seconds = strtoull(optarg, NULL, 0);
-        else if (option == 'j')
-            options->jobs = (unsigned)strtoul(optarg, NULL, 0);
-        else if (option == 'f')
-            options->failures = (unsigned)strtoul(optarg, NULL, 0);
-        else if (option == 'v')
+        if (option == 5)
             options->trace = true;
-        else
+        else if (option == '?' || parse_number(longs[option].name, optarg, numbers[option].least,
+                                               numbers[option].most, numbers[option].ret) != 0)
             return -1;
     }
-    return options->jobs == 0 || options->jobs > JOBS_MAX ? -1 : 0;
+    if (optind != argc) {
+        fprintf(stderr, "%s: not an option\n", argv[optind]);
+        return -1;
+    }
+    return 0;
 }
 
 /* Descriptors of killed agents are closed, but there may be many at once. */
@@ -161,7 +184,9 @@ int main(int argc, char **argv)
     struct err err = {0};
     int status;
 
-    options.jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    options.jobs = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    if (options.jobs > JOBS_MAX)
+        options.jobs = JOBS_MAX;
     if (argc == 1)
         options.seconds = EVERYDAY_S;
     if (parse(argc, argv, &options) != 0)
