@@ -105,6 +105,8 @@ static int apply_progress(struct store_txn *txn, void *arg, struct err *err)
     lease.retry_ms = in->retry_ms;
     lease.stuck = in->stuck;
     lease.ended_by = in->ended_by;
+    lease.verified_run = in->verified_run;
+    lease.verified_boot_ms = in->verified_boot_ms;
     memcpy(lease.error, in->error, sizeof lease.error);
     memcpy(lease.error_action, in->error_action, sizeof lease.error_action);
     memcpy(lease.error_code, in->error_code, sizeof lease.error_code);

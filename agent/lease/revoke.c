@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define HOLD_MS 120000          /* while this job works the due row lies this far ahead */
+#define VERIFIED_MS 5000        /* so long a look at the user holds for the next job too */
 #define RETRY_IN_PLACE_MS 60000 /* less than HOLD_MS */
 
 int revoke_take(struct revoke *revoke)
@@ -51,15 +52,31 @@ static int absence_check(struct revoke *revoke, int outcome, struct err *err)
     return err_hint(err, "put the key of account %s back", made_in);
 }
 
+/* Phase one of an early revocation and the clean-up are two jobs, mostly one right after the other:
+ * what this process saw in the first it need not ask again in the second. */
+static bool verified_lately(const struct revoke *revoke)
+{
+    const struct lease *lease = &revoke->lease;
+
+    return lease->verified_run == revoke->env->run_id &&
+           clock_boot_ms() - lease->verified_boot_ms < VERIFIED_MS;
+}
+
+void revoke_doubt(struct revoke *revoke)
+{
+    revoke->progress->verified = false;
+    revoke->lease.verified_run = 0;
+}
+
 int revoke_verify(struct revoke *revoke, struct err *err)
 {
     struct revoke_progress *p = revoke->progress;
-    const struct lease *lease = &revoke->lease;
+    struct lease *lease = &revoke->lease;
     struct iam_user user;
     char id[UUID_TEXT_SIZE];
     int rc;
 
-    if (p->verified)
+    if (p->verified || verified_lately(revoke))
         return 0;
     rc = revoke_take(revoke);
     if (rc != 0)
@@ -74,7 +91,11 @@ int revoke_verify(struct revoke *revoke, struct err *err)
     p->retry.attempt = 0;
     p->verified = (lease->user_id[0] != '\0' && strcmp(user.user_id, lease->user_id) == 0) ||
                   strcmp(user.lease_tag, id) == 0;
-    return p->verified ? 0 : absence_check(revoke, STAGE_GONE, err);
+    if (!p->verified)
+        return absence_check(revoke, STAGE_GONE, err);
+    lease->verified_run = revoke->env->run_id;
+    lease->verified_boot_ms = clock_boot_ms();
+    return 0;
 }
 
 int revoke_deny_now(struct revoke *revoke, struct err *err)
@@ -144,7 +165,7 @@ static int recheck_denied(struct revoke *revoke)
 
     if (!denial.denied_blind || strcmp(revoke->err.aws_action, "GetUser") == 0)
         return KMS_EAWSDENIED;
-    p->verified = false;
+    revoke_doubt(revoke);
     rc = revoke_verify(revoke, &err);
     if (rc == STAGE_ABSENT || rc == STAGE_GONE) {
         err_clear(&revoke->err);

@@ -139,6 +139,17 @@ static int raise_fence(struct revoke *revoke, struct err *err)
     return rc;
 }
 
+/* No such user, says a list: after another look its age decides whether it is really gone. */
+static int user_vanished(struct revoke *revoke, struct err *err)
+{
+    int rc;
+
+    err_clear(err);
+    revoke_doubt(revoke);
+    rc = revoke_verify(revoke, err);
+    return rc == 0 ? STAGE_ABSENT : rc;
+}
+
 int revoke_cleanup(struct revoke *revoke, struct err *err)
 {
     struct cleanup *cleanup = &revoke->progress->cleanup;
@@ -162,6 +173,5 @@ int revoke_cleanup(struct revoke *revoke, struct err *err)
         if (rc == 0)
             rc = raise_fence(revoke, err);
     }
-    /* The user vanished under a list: whether it is really gone is decided by its age. */
-    return rc == KMS_ENOENTITY ? STAGE_ABSENT : rc;
+    return rc == KMS_ENOENTITY ? user_vanished(revoke, err) : rc;
 }

@@ -35,8 +35,11 @@ enum { STAGE_GONE = 1, STAGE_ABSENT = 2 };
 
 /* One call's worth of budget; KMS_EAGAIN with wake_ms set. */
 int revoke_take(struct revoke *revoke) KMS_MUST_CHECK;
-/* GetUser: 0 ours, STAGE_ABSENT no such user, STAGE_GONE the name is a stranger's, or an error. */
+/* GetUser, unless this job, or this process moments ago, saw the user: 0 ours, STAGE_ABSENT no such user, STAGE_GONE
+ * the name is a stranger's, or an error. */
 int revoke_verify(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
+/* What was seen of the user holds no more: the next revoke_verify() asks. */
+void revoke_doubt(struct revoke *revoke);
 /* Deny everything in place of the fence. */
 int revoke_deny_now(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
 /* Phase two: 0 never, STAGE_GONE DeleteUser said 200, STAGE_ABSENT, KMS_EAGAIN, or an error. */

@@ -120,6 +120,8 @@ struct lease {
 
     enum revoke_stage stage;
     enum revoke_reason reason;
+    uint64_t verified_run;          /* the process that last saw at AWS that the user is ours … */
+    int64_t verified_boot_ms;       /* … and when, on its boot clock */
     uint32_t attempts;              /* failed revocation attempts in a row */
     int64_t retry_ms;               /* not before this; 0 = at once */
     char error[512];                /* last failure, one sentence, no secret */

@@ -87,6 +87,8 @@ static const struct record_field lease_fields[] = {
     LEASE(126, RECORD_TEXT, ended_by.request_id),
     LEASE(127, RECORD_SIGNED, renewed_ttl_s),
     LEASE(128, RECORD_TEXT, clamp_reason),
+    LEASE(129, RECORD_UNSIGNED, verified_run),
+    LEASE(130, RECORD_SIGNED, verified_boot_ms),
 };
 
 static const struct record_field derived_fields[] = {

@@ -334,3 +334,45 @@ def test_slow_lane_keeps_to_a_tenth(make_agent, cloud):
     assert 3 <= made <= 14, f"{made} calls in 5 s of 20 a second"
     cloud.policy(methods.ALL)
     cloud.clock(0)
+
+
+# calls of a revocation
+
+CLEAN_UP = ["ListAccessKeys", "ListAttachedUserPolicies", "ListGroupsForUser", "ListUserPolicies", "DeleteUserPolicy",
+            "DeleteUser"]
+
+
+def revoke_and_list_calls(agent, cloud):
+    lease = agent.call("lease.issue", secret="app")
+    mark = cloud.mark()
+    agent.call("lease.revoke", lease_id=lease["lease_id"])
+    agent.wait_lease(lease["lease_id"], "revoked", 60)
+    return [call["action"] for call in cloud.log(mark) if call["params"].get("UserName") == lease["username"]]
+
+
+def test_calls_of_an_early_revocation(agent, cloud):
+    """The clean-up takes the look at the user that phase one had a moment before."""
+    assert revoke_and_list_calls(agent, cloud) == ["DeleteAccessKey", "GetUser", "PutUserPolicy", *CLEAN_UP]
+
+
+def test_an_old_look_at_the_user_does_not_hold(make_agent, cloud):
+    """One call a second: five seconds after it the look is repeated, wherever the clean-up is by then."""
+    agent = make_agent(options={"iam_rate": 1.0})
+    calls = revoke_and_list_calls(agent, cloud)
+    assert calls.count("GetUser") > 1 and calls[-1] == "DeleteUser"
+    assert [action for action in calls if action != "GetUser"] == ["DeleteAccessKey", "PutUserPolicy", *CLEAN_UP]
+
+
+def test_another_process_looks_at_the_user_itself(make_agent, cloud):
+    agent = make_agent()
+    lease = agent.call("lease.issue", secret="app")
+    cloud.fault("ListAccessKeys", "hang_before")
+    agent.call("lease.revoke", lease_id=lease["lease_id"])
+    cloud.wait_for_call("ListAccessKeys")
+    agent.kill()
+    cloud.clear_faults()
+    mark = cloud.mark()
+    agent.start()
+    agent.wait_lease(lease["lease_id"], "revoked")
+    calls = [call["action"] for call in cloud.log(mark) if call["params"].get("UserName") == lease["username"]]
+    assert calls[calls.index("GetUser"):] == ["GetUser", *CLEAN_UP]
