@@ -3,6 +3,7 @@
 
 #include "aws/http.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "base/thread_role.h"
@@ -313,8 +314,10 @@ static int agent_init(struct agent *agent, const struct options *options, struct
         return rc;
     agent->globals = true;
     rc = load_config(agent, options, err);
-    if (rc == 0)
+    if (rc == 0) { /* before processes of the last run are found and bound again */
+        (void)descriptors_share_out(agent->config->agent.max_connections);
         rc = make_env(agent, err);
+    }
     if (rc == 0)
         rc = make_loop(agent, err);
     if (rc == 0)

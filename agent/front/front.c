@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/front.h"
 
+#include "base/descriptors.h"
 #include "base/thread_role.h"
 #include "common/mp.h"
 #include "common/proto.h"
@@ -9,15 +10,10 @@
 #include "front/listeners.h"
 #include "front/peer.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define DESCRIPTORS_EACH 2       /* the socket and the peer's pidfd */
-#define DESCRIPTORS_RESERVED 256 /* workers' connections to AWS, the store, events */
 
 struct front {
     struct conn_env env;
@@ -250,29 +246,9 @@ int front_new(const struct front_options *options, struct front **ret, struct er
     return 0;
 }
 
-/* Connections must not eat the descriptors that revocations, the store and bound processes need:
- * the limit of the process is raised as far as it goes, and a part of it is never used here. */
-static unsigned connections_possible(void)
-{
-    struct rlimit limit;
-    rlim_t usable;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return DESCRIPTORS_RESERVED / DESCRIPTORS_EACH;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return DESCRIPTORS_RESERVED / DESCRIPTORS_EACH;
-    usable = limit.rlim_cur > 2 * DESCRIPTORS_RESERVED ? limit.rlim_cur - DESCRIPTORS_RESERVED
-                                                       : limit.rlim_cur / 2;
-    return usable / DESCRIPTORS_EACH < UINT_MAX ? (unsigned)(usable / DESCRIPTORS_EACH) : UINT_MAX;
-}
-
 void front_set_limits(struct front *front, const struct agent_config *config)
 {
-    unsigned possible = connections_possible();
-
-    limits_set(&front->limits,
-               config->max_connections < possible ? config->max_connections : possible,
+    limits_set(&front->limits, descriptors_share_out(config->max_connections),
                config->max_connections_per_uid);
 }
 

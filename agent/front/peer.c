@@ -79,16 +79,19 @@ static int open_pidfd(int fd, int32_t pid, uint32_t uid)
 {
     int pidfd;
 
+    errno = ESRCH;
     if (pid <= 0)
         return -1;
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd >= 0 && (!is_up(fd) || !has_uid(pid, uid) || pidfd_has_ended(pidfd))) {
         close(pidfd);
+        errno = ESRCH;
         return -1;
     }
     return pidfd;
 }
 
+/* -1: errno. */
 static int read_pidfd(int fd, int32_t pid, uint32_t uid)
 {
     int pidfd = -1;
@@ -139,6 +142,7 @@ int peer_init(struct peer *peer, int fd, struct err *err)
     peer->gid = cred.gid;
     peer->pid = cred.pid;
     peer->pidfd = read_pidfd(fd, cred.pid, cred.uid);
+    peer->pidfd_error = peer->pidfd < 0 ? errno : 0;
     read_command(peer);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schedule/bound_scan.h"
 
+#include "base/descriptors.h"
 #include "base/message_ids.h"
 #include "base/thread_role.h"
 #include "common/log.h"
@@ -18,8 +19,8 @@
 struct found {
     struct uuid id;
     struct lease_process process;
-    int pidfd; /* -1: see error */
-    int error; /* errno of process_reopen() */
+    int pidfd; /* counted by descriptors_take_bound(); -1: see error */
+    int error; /* errno of process_reopen(); EMFILE also: it lives, and may not be watched */
 };
 
 struct known {
@@ -36,6 +37,7 @@ struct bound_scan {
     size_t known_count;
     struct found *found; /* bound and not among them */
     size_t found_count, found_size;
+    size_t unwatched; /* live, or nobody can tell */
     bool incomplete;
     struct err err;
 };
@@ -91,6 +93,19 @@ static bool on_lease(const struct lease *lease, void *arg)
     return true;
 }
 
+/* With a limit that was lowered, more processes may be bound than may be watched: those are looked
+ * at by each scan, and ended by it when they are gone. */
+static void reopen(struct found *found)
+{
+    found->pidfd = process_reopen(&found->process);
+    found->error = found->pidfd < 0 ? errno : 0;
+    if (found->pidfd < 0 || descriptors_take_bound())
+        return;
+    close(found->pidfd);
+    found->pidfd = -1;
+    found->error = EMFILE;
+}
+
 static int run(struct job *job, void *context)
 {
     struct bound_scan *scan = QUEUE_OF(job, struct bound_scan, job);
@@ -99,26 +114,47 @@ static int run(struct job *job, void *context)
     ASSERT_ON_WORKER();
     (void)context;
     for (size_t i = 0; rc == 0 && i < scan->found_count; i++) {
-        struct found *found = &scan->found[i];
-
         if (atomic_load(&job->canceled))
             return KMS_ECANCELED;
-        found->pidfd = process_reopen(&found->process);
-        found->error = found->pidfd < 0 ? errno : 0;
+        reopen(&scan->found[i]);
     }
     return rc;
 }
 
 /* ---- loop ---- */
 
+/* One line in a scan, however many they are. */
+static void report_unwatched(struct bound_scan *scan, const char *id, int error)
+{
+    scan->incomplete = true;
+    if (scan->unwatched++ > 0)
+        return;
+    if (error == EMFILE)
+        log_warning("lease %s (and maybe others): its process cannot be watched, looking once a "
+                    "minute: no file descriptors left, raise LimitNOFILE= of the service",
+                    id);
+    else
+        log_warning("lease %s (and maybe others): its process cannot be watched, trying again: %s",
+                    id, strerror(error));
+}
+
+static int take_pidfd(struct found *found)
+{
+    int pidfd = found->pidfd;
+
+    if (pidfd >= 0)
+        descriptors_give_bound();
+    found->pidfd = -1;
+    return pidfd;
+}
+
 static void take(struct bound_scan *scan, struct found *found)
 {
     struct err err = {0};
     char id[UUID_TEXT_SIZE];
-    int pidfd = found->pidfd;
+    int pidfd = take_pidfd(found);
 
     uuid_format(&found->id, id);
-    found->pidfd = -1;
     if (peer_exit_bound(scan->options.peers, &found->id)) {
         if (pidfd >= 0)
             close(pidfd); /* bound since the scan began */
@@ -130,9 +166,7 @@ static void take(struct bound_scan *scan, struct found *found)
         if (peer_exit_gone(scan->options.peers, &found->id, &err) != 0)
             scan->incomplete = true;
     } else {
-        scan->incomplete = true;
-        log_warning("lease %s: its process cannot be watched, trying again: %s", id,
-                    strerror(found->error));
+        report_unwatched(scan, id, found->error);
     }
 }
 
@@ -158,7 +192,7 @@ static void scan_clear(struct bound_scan *scan)
 {
     for (size_t i = 0; i < scan->found_count; i++)
         if (scan->found[i].pidfd >= 0)
-            close(scan->found[i].pidfd);
+            close(take_pidfd(&scan->found[i]));
     free(scan->found);
     free(scan->known);
     scan->found = NULL;
@@ -208,6 +242,7 @@ void bound_scan_start(struct bound_scan *scan)
         return;
     scan->job = (struct job){.lane = LANE_BACKGROUND, .run = run, .done = done, .internal = true};
     scan->incomplete = false;
+    scan->unwatched = 0;
     err_clear(&scan->err);
     if (!snapshot(scan) || tasks_submit(scan->options.tasks, &scan->job, NULL, NULL) != 0) {
         scan_clear(scan);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schedule/peer_exit.h"
 
+#include "base/descriptors.h"
 #include "base/thread_role.h"
 #include "schedule/id_map.h"
 #include "schedule/row_queue.h"
@@ -32,8 +33,10 @@ static void watch_exited(struct watch *watch)
 {
     if (watch->event != NULL)
         event_free(watch->event);
-    if (watch->pidfd >= 0)
+    if (watch->pidfd >= 0) {
         close(watch->pidfd);
+        descriptors_give_bound();
+    }
     watch->event = NULL;
     watch->pidfd = -1;
 }
@@ -175,6 +178,7 @@ int peer_exit_bind(struct peer_exit *peers, const struct uuid *lease_id, int pid
         watch_exited(watch); /* the earlier binding */
     if (watch != NULL) {
         watch->pidfd = pidfd;
+        descriptors_add_bound();
         watch->event = event_new(peers->options.base, pidfd, EV_READ, on_exit_event, watch);
     }
     if (watch == NULL || watch->event == NULL || event_add(watch->event, NULL) != 0) {

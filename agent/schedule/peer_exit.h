@@ -20,7 +20,8 @@ int peer_exit_new(const struct peer_exit_options *options, struct peer_exit **re
 void peer_exit_stop(struct peer_exit *peers);
 /* After tasks_stop(); leaks on purpose while its jobs run. */
 void peer_exit_free(struct peer_exit *peers);
-/* Takes pidfd (closed here, also on failure). Replaces an earlier binding of the lease. 0,
+/* Takes pidfd (closed here, also on failure); the caller saw that descriptors_take_bound() allows
+ * it, and has given that back: it is counted here. Replaces an earlier binding of the lease. 0,
  * KMS_ENOMEM, KMS_EINTERNAL (pidfd < 0). */
 int peer_exit_bind(struct peer_exit *peers, const struct uuid *lease_id, int pidfd,
                    struct err *err) KMS_MUST_CHECK;

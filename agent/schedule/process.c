@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schedule/process.h"
 
+#include "base/descriptors.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -70,8 +72,9 @@ static uint64_t pidfd_inode(int pidfd)
     return (uint64_t)st.st_ino;
 }
 
-/* The pid of a pidfd in our pid namespace; -1 when it has exited or lives elsewhere. */
-static int32_t pidfd_pid(int pidfd)
+/* The pid of a pidfd in our pid namespace: -1 when it has exited, 0 when it lives elsewhere. 0 or
+ * -1 (errno). */
+static int pidfd_pid(int pidfd, int32_t *ret)
 {
     char path[64], text[1024], *at;
 
@@ -79,7 +82,8 @@ static int32_t pidfd_pid(int pidfd)
     if (read_text(path, text, sizeof text) != 0)
         return -1;
     at = strstr(text, "\nPid:");
-    return at != NULL ? (int32_t)strtol(at + 5, NULL, 10) : -1;
+    *ret = at != NULL ? (int32_t)strtol(at + 5, NULL, 10) : -1;
+    return 0;
 }
 
 static bool lives(int pidfd)
@@ -103,18 +107,31 @@ static int read_boot_id(char ret[37])
     return 0;
 }
 
+/* By errno. What went wrong here says nothing about the process. */
+static int cannot_read(const char *what, struct err *err)
+{
+    if (errno == EMFILE || errno == ENFILE)
+        return descriptors_refuse(err);
+    return err_set(err, KMS_EINTERNAL, "cannot read %s: %s", what, strerror(errno));
+}
+
 int process_describe(int pidfd, int32_t pid, struct lease_process *ret, struct err *err)
 {
     struct lease_process process = {.pid = pid, .pidfd_inode = pidfd_inode(pidfd)};
+    int32_t found;
 
-    if (pid <= 0 || pidfd_pid(pidfd) != pid)
+    if (pidfd_pid(pidfd, &found) != 0)
+        return cannot_read("what /proc tells of a pidfd", err);
+    if (pid <= 0 || found != pid)
         return err_set(err, KMS_ENOLEASE, "process %d has exited or is in another pid namespace",
                        (int)pid);
     if (read_boot_id(process.boot_id) != 0)
-        return err_set(err, KMS_EINTERNAL, "cannot read the boot id: %s", strerror(errno));
-    if (read_start_time(pid, &process.start_time) != 0)
-        return err_set(err, KMS_EINTERNAL, "cannot read /proc/%d/stat: %s", (int)pid,
-                       strerror(errno));
+        return cannot_read("the boot id", err);
+    if (read_start_time(pid, &process.start_time) != 0) {
+        if (errno != ENOENT && errno != ESRCH)
+            return cannot_read("the start time of a process", err);
+        return err_set(err, KMS_ENOLEASE, "process %d has exited", (int)pid);
+    }
     /* It lives now, so the pid was its own while we read. */
     if (!lives(pidfd))
         return err_set(err, KMS_ENOLEASE, "process %d has exited", (int)pid);

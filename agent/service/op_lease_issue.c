@@ -11,8 +11,6 @@
 #include "service/ops.h"
 #include "service/shared.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,12 +38,10 @@ static void on_written(bool ok, void *arg)
  * unwatched. */
 static int bind_lease(struct request *request, const struct issue *issue, struct err *err)
 {
-    int pidfd = request->pidfd;
-
     if (!issue->lease.bound)
         return 0;
-    request->pidfd = -1;
-    return schedule_bind(request->service->options.schedule, &issue->lease.id, pidfd, err);
+    return schedule_bind(request->service->options.schedule, &issue->lease.id,
+                         request_take_pidfd(request), err);
 }
 
 static void answer(struct request *request, const struct issue *issue)
@@ -133,15 +129,9 @@ static int check_rate(struct request *request, const struct secret_config *secre
 static int describe(struct request *request, struct lease_process *ret, struct err *err)
 {
     const struct peer *peer = request->peer;
+    int rc = request_keep_pidfd(request, err);
 
-    if (peer->pidfd < 0) {
-        err_set(err, KMS_EINVALID, "the lease cannot be bound: the process is not known");
-        return err_hint(err, "it has exited, or the kernel has no pidfds; ask without bind");
-    }
-    request->pidfd = fcntl(peer->pidfd, F_DUPFD_CLOEXEC, 10);
-    if (request->pidfd < 0)
-        return err_set(err, KMS_EINTERNAL, "the lease cannot be bound: %s", strerror(errno));
-    return peer->pid > 0 ? process_describe(peer->pidfd, peer->pid, ret, err) : 0;
+    return rc == 0 && peer->pid > 0 ? process_describe(peer->pidfd, peer->pid, ret, err) : rc;
 }
 
 static void start(struct request *request, const struct issue_params *issue_params)

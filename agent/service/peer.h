@@ -14,7 +14,8 @@
 struct peer {
     uint32_t uid, gid;
     int32_t pid;              /* 0: in another pid namespace */
-    int pidfd;                /* -1: none (kernel too old and pid gone) */
+    int pidfd;                /* -1: none (the process is gone, or see pidfd_error) */
+    int pidfd_error;          /* errno of getting the pidfd; 0 when there is one */
     uint32_t *groups;         /* SO_PEERGROUPS, malloc'd */
     size_t group_count;
     char command[LEASE_COMMAND_MAX + 1];

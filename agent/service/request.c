@@ -2,8 +2,12 @@
 #include "service/request.h"
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct conn_requests *conn_of(struct service *service, struct conn_ref conn)
@@ -69,13 +73,45 @@ struct request *request_new(struct service *service, struct conn_ref conn, uint6
     return request;
 }
 
+int request_keep_pidfd(struct request *request, struct err *err)
+{
+    const struct peer *peer = request->peer;
+    int error = peer->pidfd_error;
+
+    if (peer->pidfd >= 0) {
+        if (!descriptors_take_bound())
+            return descriptors_refuse(err);
+        request->pidfd = fcntl(peer->pidfd, F_DUPFD_CLOEXEC, 10);
+        if (request->pidfd >= 0)
+            return 0;
+        error = errno;
+        descriptors_give_bound();
+    }
+    if (error == EMFILE || error == ENFILE)
+        return descriptors_refuse(err);
+    if (peer->pidfd >= 0)
+        return err_set(err, KMS_EINTERNAL, "the lease cannot be bound: %s", strerror(error));
+    err_set(err, KMS_EINVALID, "the lease cannot be bound: the process is not known");
+    return err_hint(err, "it has exited, or the kernel has no pidfds; ask without bind");
+}
+
+int request_take_pidfd(struct request *request)
+{
+    int pidfd = request->pidfd;
+
+    if (pidfd >= 0)
+        descriptors_give_bound();
+    request->pidfd = -1;
+    return pidfd;
+}
+
 static void request_free(struct request *request)
 {
     unlink_from_conn(request);
     if (request->in_room)
         room_give(&request->service->room, request->uid);
     if (request->pidfd >= 0)
-        close(request->pidfd);
+        close(request_take_pidfd(request));
     config_unref(request->config);
     free(request);
 }

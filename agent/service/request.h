@@ -23,13 +23,18 @@ struct request {
     bool gone;             /* nobody waits for the answer */
     bool in_room;          /* room for a long answer to uid is kept until the request is freed */
     uint32_t uid;
-    int pidfd;             /* the peer's, when the lease is to be bound; else -1 */
+    int pidfd;             /* the peer's, when the lease is to be bound, counted in base/descriptors; else -1 */
 };
 
 /* NULL when out of memory. */
 struct request *request_new(struct service *service, struct conn_ref conn, uint64_t msgid, struct peer *peer);
 /* Keeps room for a long answer; KMS_EBUSY or KMS_ENOMEM: the request was answered. */
 int request_keep_room(struct request *request) KMS_MUST_CHECK;
+/* Keeps a pidfd of the peer for the time when the lease is there. 0; KMS_ELIMIT when there are no descriptors for one
+ * more, KMS_EINVALID when the peer has none, KMS_EINTERNAL. While request->peer is there. */
+int request_keep_pidfd(struct request *request, struct err *err) KMS_MUST_CHECK;
+/* Gives it away, uncounted: the caller closes it or binds it; -1: none was kept. */
+int request_take_pidfd(struct request *request);
 /* As below, but a failure is only reported in err. */
 int request_try_submit(struct request *request, struct job *job, bool cancelable, int64_t deadline_ms,
                        struct err *err) KMS_MUST_CHECK;

@@ -12,6 +12,7 @@ from datetime import datetime
 import msgpack
 import pytest
 
+from cli import kmsctl
 from rpc import RpcError
 from trouble import wait_until
 
@@ -109,6 +110,44 @@ def test_no_descriptors_left(agent, cloud):
     start = time.monotonic()
     assert agent.call("agent.status")["pid"] == agent.pid
     assert time.monotonic() - start <= 1
+
+
+@pytest.mark.slow
+def test_bound_leases_leave_descriptors(make_agent, cloud):
+    """Bound leases take one descriptor each while their process lives. They are refused, before anything is made, while
+    enough are left: for a lease that ends on time beside a crowd, when AWS has closed the connections, and for kmsctl."""
+    agent = make_agent(start=False, options={"mint_rate_per_uid": 10000.0, "max_leases_per_uid": 2000})
+    agent.start(prefix=("prlimit", "--nofile=600:600"))
+    bound = []
+    with agent.rpc() as rpc, pytest.raises(RpcError) as error:
+        while len(bound) < 600:
+            bound.append(rpc.call("lease.issue", secret="app", bind=True))
+    assert error.value.code == "limit_reached" and "LimitNOFILE" in str(error.value)
+    assert len(bound) >= 100 and len(cloud.users()) == len(bound)
+
+    lease = agent.call("lease.issue", secret="app", ttl_s=8)
+    crowd = [agent.rpc() for _ in range(60)]
+    assert len(os.listdir(f"/proc/{agent.pid}/fd")) <= 600 - 256
+    cloud.fault("*", "cut_before", count=1)
+    assert kmsctl(agent, "status").returncode == 0
+    wait_until(lambda: lease["access_key_id"] in deaths(cloud), "dead on time", 12)
+    check_deaths(cloud, [lease], 2)
+    for connection in crowd:
+        connection.close()
+
+    def binds():
+        try:
+            bound.append(agent.call("lease.issue", secret="app", bind=True))
+        except RpcError as refused:
+            assert refused.code == "limit_reached"
+            return False
+        return True
+
+    agent.call("lease.revoke", lease_id=bound.pop()["lease_id"])
+    wait_until(binds, "room for one more", 10)
+    assert not binds()
+    for one in bound:
+        agent.call("lease.revoke", lease_id=one["lease_id"])
 
 
 def test_revocation_is_immediate(agent, cloud):

@@ -20,7 +20,8 @@ static struct service_world {
     unsigned answers, changed;
     size_t unread; /* of every uid */
     bool write_fails;
-    uint32_t group; /* supplementary, of the peers made; 0: none */
+    int pidfd_error; /* the peer has no pidfd */
+    uint32_t group;  /* supplementary, of the peers made; 0: none */
     const char *unit;
 } world;
 
@@ -124,7 +125,8 @@ static void send_as(uint32_t uid)
     struct peer peer = {.uid = uid,
                         .gid = uid,
                         .pid = 4321,
-                        .pidfd = dup(0),
+                        .pidfd = world.pidfd_error == 0 ? dup(0) : -1,
+                        .pidfd_error = world.pidfd_error,
                         .groups = &world.group,
                         .group_count = world.group != 0,
                         .command = "kms-exec",
@@ -132,7 +134,8 @@ static void send_as(uint32_t uid)
 
     world.answer_len = 0;
     service_handle(world.service, conn, &peer, request_bytes, request.len);
-    close(peer.pidfd);
+    if (peer.pidfd >= 0)
+        close(peer.pidfd);
     memset(&peer, 0xEE, sizeof peer); /* the service may not look at it any more */
 }
 

@@ -3,9 +3,12 @@
  * delivered, lists and their pages, revoking all, reloading. (Who may call them: test_dispatch.) */
 #include "service_world.h"
 
+#include "base/descriptors.h"
 #include "common/log.h"
 #include "service/answer.h"
 #include "service/failure.h"
+
+#include <errno.h>
 
 /* ---- lease.issue ---- */
 
@@ -150,6 +153,53 @@ static void test_issue_bind_fails(void **state)
     assert_int_equal(fakes.undelivered, 1);
     assert_int_equal(fakes.delivered, 0);
     assert_null(memmem(world.answer, world.answer_len, "s3cr3t", 6));
+}
+
+/* No descriptor for one more process: refused before anything is made, while leases that are not
+ * bound go on; what is given back may be used again. */
+static void test_issue_bound_at_the_limit(void **state)
+{
+    unsigned most;
+
+    (void)state;
+    (void)descriptors_share_out(8);
+    most = descriptors_bound_max();
+    while (descriptors_take_bound())
+        ;
+    ask_issue(true, 0);
+    assert_string_equal(code(), "limit_reached");
+    assert_non_null(memmem(world.answer, world.answer_len, "LimitNOFILE", 11));
+    assert_int_equal(fakes.job_count, 0);
+    ask_issue(false, 0);
+    finish_issue(CREDENTIAL_IAM_USER, false);
+    assert_int_equal(fakes.delivered, 1);
+    descriptors_give_bound();
+    ask_issue(true, 0);
+    assert_int_equal(descriptors_bound(), most); /* from the request on, not from the mint on */
+    finish_issue(CREDENTIAL_IAM_USER, true);
+    assert_int_equal(fakes.bound, 1);
+    assert_int_equal(descriptors_bound(), most - 1); /* the scheduler's to count */
+    descriptors_give_bound();
+    fakes.bind_rc = KMS_ENOMEM;
+    ask_issue(true, 0);
+    finish_issue(CREDENTIAL_IAM_USER, true);
+    while (most-- > 2)
+        descriptors_give_bound();
+    assert_int_equal(descriptors_bound(), 0);
+}
+
+/* The kernel's word at accept: no descriptor is not "no such process". */
+static void test_issue_bound_without_pidfd(void **state)
+{
+    (void)state;
+    world.pidfd_error = EMFILE;
+    ask_issue(true, 0);
+    assert_string_equal(code(), "limit_reached");
+    world.pidfd_error = ESRCH;
+    ask_issue(true, 0);
+    assert_string_equal(code(), "invalid_request");
+    assert_int_equal(fakes.job_count, 0);
+    assert_int_equal(descriptors_bound(), 0);
 }
 
 static void test_issue_not_written(void **state)
@@ -641,6 +691,8 @@ int main(void)
         T(test_issue_wrong_region),
         T(test_issue_bound),
         T(test_issue_bind_fails),
+        T(test_issue_bound_at_the_limit),
+        T(test_issue_bound_without_pidfd),
         T(test_issue_not_written),
         T(test_issue_client_gone),
         T(test_issue_fails),

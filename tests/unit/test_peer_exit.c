@@ -3,6 +3,7 @@
  * again after a start. */
 #include "schedule_fakes.h"
 
+#include "base/descriptors.h"
 #include "schedule/process.h"
 
 #include <signal.h>
@@ -303,6 +304,63 @@ static void test_scan_drops_what_ended(void **state)
     assert_int_equal(fake_number(&fake->notes[0].id), 1);
 }
 
+/* ---- descriptors ---- */
+
+/* What is watched is counted, and what is not watched any more is not, whatever ended it. */
+static void test_watched_are_counted(void **state)
+{
+    struct fake *fake = *state;
+    pid_t first = child_start(), second = child_start();
+    struct uuid id = fake_id(2);
+
+    fake_schedule(fake, 8, 10);
+    bind_child(fake, 1, first);
+    bind_child(fake, 2, first);
+    bind_child(fake, 3, first);
+    bind_child(fake, 3, second);
+    assert_int_equal(descriptors_bound(), 3);
+    schedule_unbind(fake->schedule, &id);
+    assert_int_equal(descriptors_bound(), 2);
+    child_end(first);
+    fake_wait_notes(fake, 1);
+    assert_int_equal(descriptors_bound(), 1);
+    child_end(second);
+    wait_bound(fake, 0);
+    assert_int_equal(descriptors_bound(), 0);
+}
+
+/* More processes of the last run than the limit has descriptors for by now: those that are left
+ * over take none, and are ended by a later scan when they are gone. */
+static void test_found_beyond_the_limit(void **state)
+{
+    struct fake *fake = *state;
+    pid_t living = child_start(), gone = child_start();
+    unsigned taken = 0;
+    struct err err;
+
+    (void)descriptors_share_out(8);
+    while (descriptors_bound() + 2 < descriptors_bound_max()) {
+        descriptors_add_bound();
+        taken++;
+    }
+    for (unsigned i = 1; i <= 5; i++)
+        add_bound(fake, i, living, 0);
+    add_bound(fake, 6, gone, 0);
+    child_end(gone);
+    fake_schedule(fake, 8, 10);
+    assert_int_equal(schedule_start(fake->schedule, &err), 0);
+    fake_wait_notes(fake, 1);
+    assert_int_equal(fake_number(&fake->notes[0].id), 6);
+    wait_bound(fake, 2);
+    assert_int_equal(descriptors_bound(), descriptors_bound_max());
+    child_end(living);
+    fake_wait_notes(fake, 3);
+    wait_bound(fake, 0);
+    assert_int_equal(descriptors_bound(), taken);
+    while (taken-- > 0)
+        descriptors_give_bound();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +377,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_list_changes_nothing, fake_setup,
                                         fake_teardown),
         cmocka_unit_test_setup_teardown(test_scan_drops_what_ended, fake_setup, fake_teardown),
+        cmocka_unit_test_setup_teardown(test_watched_are_counted, fake_setup, fake_teardown),
+        cmocka_unit_test_setup_teardown(test_found_beyond_the_limit, fake_setup, fake_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

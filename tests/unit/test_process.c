@@ -211,9 +211,11 @@ static void test_pid_of_another_process(void **state)
 /* No descriptor left is no proof of death. */
 static void test_no_descriptors(void **state)
 {
+    struct lease_process ignored;
     struct rlimit limit, none;
     struct child child;
-    int rc;
+    struct err err = {0};
+    int rc, described;
 
     (void)state;
     child_start(&child, "plain");
@@ -224,9 +226,12 @@ static void test_no_descriptors(void **state)
     errno = 0;
     rc = process_reopen(&child.process);
     none.rlim_cur = (rlim_t)errno;
+    described = process_describe(child.pidfd, child.pid, &ignored, &err);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_int_equal(rc, -1);
     assert_int_equal(none.rlim_cur, EMFILE);
+    assert_int_equal(described, KMS_ELIMIT);
+    assert_non_null(strstr(err.message, "LimitNOFILE"));
     child_end(&child);
 }
 
