@@ -50,12 +50,19 @@ static void print_finding(const char *finding, void *arg)
     fprintf(stderr, "%s\n", finding);
 }
 
+static void print_warning(const char *warning, void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "warning: %s\n", warning);
+}
+
 static int check_files(const struct options *options)
 {
     const char *file = options->config_file != NULL ? options->config_file : CONFIG_DEFAULT_FILE;
     bool given = options->check_file_count > 0;
-    size_t findings = config_check(given ? options->check_files : &file,
-                                   given ? options->check_file_count : 1, print_finding, NULL);
+    size_t findings =
+        config_check(given ? options->check_files : &file, given ? options->check_file_count : 1,
+                     print_finding, print_warning, NULL);
 
     if (findings == 0)
         printf("configuration ok\n");

@@ -79,8 +79,10 @@ struct config {
 /* Reads file and the drop-ins secrets.d/ *.conf beside it (in byte order), checks ownership, schema and AWS's rules,
  * resolves names. 0 with one reference in *ret, or KMS_ECONFIG with "file:line: reason" (first finding). */
 int config_load(const char *file, struct config **ret, struct err *err) KMS_MUST_CHECK;
-/* Checks files alone, as `--check FILE…` does: every finding is handed to report ("file:line: reason"); answers how many. */
-size_t config_check(const char *const *files, size_t count, void (*report)(const char *finding, void *arg), void *arg);
+/* Checks files alone, as `--check FILE…` does: every finding is handed to report ("file:line: reason"); answers how many.
+ * Without any, the warnings are handed to warn (may be NULL). */
+size_t config_check(const char *const *files, size_t count, void (*report)(const char *finding, void *arg),
+                    void (*warn)(const char *warning, void *arg), void *arg);
 /* Prints the effective configuration or, for file NULL, the schema with defaults and help, to stdout; 0 or KMS_ECONFIG. */
 int config_print(const struct config *config);
 struct config *config_ref(struct config *config);

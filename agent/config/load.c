@@ -216,7 +216,8 @@ int config_load(const char *file, struct config **ret, struct err *err)
 }
 
 size_t config_check(const char *const *files, size_t count,
-                    void (*report)(const char *finding, void *arg), void *arg)
+                    void (*report)(const char *finding, void *arg),
+                    void (*warn)(const char *warning, void *arg), void *arg)
 {
     struct load load __attribute__((cleanup(load_done))) = {.loader.findings = {report, arg, 0}};
     int rc;
@@ -228,8 +229,12 @@ size_t config_check(const char *const *files, size_t count,
         if (rc == 0)
             rc = load_build(&load);
     }
+    if (rc == 0 && warn != NULL && load.loader.findings.count == 0 && load.config != NULL)
+        rc = warn_collect(load.config);
     if (rc < 0)
         memory_finding(&load, count > 0 ? files[0] : "");
+    for (size_t i = 0; load.config != NULL && i < load.config->warnings.count; i++)
+        warn(load.config->warnings.items[i], arg);
     return load.loader.findings.count;
 }
 

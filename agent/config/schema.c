@@ -2,6 +2,7 @@
 #include "config/schema.h"
 
 #include "config/config.h"
+#include "config/suggest.h"
 #include "config/validate_aws.h"
 #include "config/validate_text.h"
 #include "model/ttl.h"
@@ -167,7 +168,8 @@ const struct option schema_options[] = {
     {SECRET("max_leases", OPTION_UINT, max_leases), .default_text = "10000", .min = 1, .max = 10000000,
      .applies = ANY,
      .help = "Live leases of this secret."},
-    {SECRET("allow_longer", OPTION_BOOL, allow_longer), .default_text = "false", .applies = ANY, .shapes = true,
+    {SECRET("allow_longer", OPTION_BOOL, allow_longer), .default_text = "false", .shapes = true,
+     .applies = OPTION_PAIR(SECRET_ACCESS_KEY, CREDENTIAL_SESSION),
      .help = "Where AWS gives no session under 15m and none can be ended sooner (access-key with "
              "temporary-credentials): grant 15m instead of refusing."},
     {SECRET("iam_endpoint", OPTION_TEXT, recipe.iam_endpoint), .applies = ANY, .shapes = true,
@@ -176,7 +178,7 @@ const struct option schema_options[] = {
     {SECRET("sts_endpoint", OPTION_TEXT, recipe.sts_endpoint), .applies = ANY, .shapes = true,
      .check = check_endpoint, .default_note = "that of the agent section",
      .help = "URL of STS."},
-    {SECRET("imds_endpoint", OPTION_TEXT, recipe.imds_endpoint), .applies = ANY, .shapes = true,
+    {SECRET("imds_endpoint", OPTION_TEXT, recipe.imds_endpoint), .applies = PAIRS_OF(SECRET_ASSUME_ROLE), .shapes = true,
      .check = check_endpoint, .default_note = "that of the agent section",
      .help = "URL of the instance metadata service."},
     {SECRET("ca_file", OPTION_TEXT, recipe.ca_file), .applies = ANY, .shapes = true,
@@ -197,36 +199,6 @@ const struct option *schema_find(enum option_section section, const char *name)
     return NULL;
 }
 
-#define SUGGEST_NAME_MAX 32
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Optimal string alignment: inserted, lost, wrong and swapped letters count one each. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t rows[3][SUGGEST_NAME_MAX + 2];
-    size_t a_len = strlen(a), b_len = strlen(b);
-
-    if (a_len > SUGGEST_NAME_MAX || b_len > SUGGEST_NAME_MAX)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b_len; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t *now = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
-
-        now[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                now[j] = least(now[j], before[j - 2] + 1);
-        }
-    }
-    return rows[a_len % 3][b_len];
-}
-
 const char *schema_suggest(enum option_section section, const char *name)
 {
     const char *best = NULL;
@@ -234,7 +206,7 @@ const char *schema_suggest(enum option_section section, const char *name)
 
     for (size_t i = 0; i < schema_option_count; i++) {
         const struct option *option = &schema_options[i];
-        size_t d = option->section == section ? distance(name, option->name) : SIZE_MAX;
+        size_t d = option->section == section ? suggest_distance(name, option->name) : SIZE_MAX;
 
         if (d < best_distance) {
             best_distance = d;

@@ -190,8 +190,10 @@ int check_access_key_id(const char *text, struct err *err)
 
     if (reference_valid(text))
         return 0;
+    if (strncmp(text, "ASIA", 4) == 0)
+        return err_set(err, KMS_ECONFIG, "is %s", ACCESS_KEY_OF_SESSION);
     if (length < 16 || length > AWS_KEY_ID_MAX || !text_is_of(text, "_") ||
-        (strncmp(text, "AKIA", 4) != 0 && strncmp(text, "ASIA", 4) != 0))
+        strncmp(text, "AKIA", 4) != 0)
         return err_set(err, KMS_ECONFIG,
                        "must be an access key id (AKIA…), \"credential:NAME\", \"file:/PATH\" or "
                        "\"env:NAME\"");

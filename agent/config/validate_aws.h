@@ -7,6 +7,11 @@
 
 #include "common/err.h"
 
+/* Why the key of a session is none to manage with; after "is", or after where it came from. */
+#define ACCESS_KEY_OF_SESSION                                                                                           \
+    "the access key id of a session (ASIA…), which needs a session token, and there is no option for one: give the key " \
+    "of an IAM user (AKIA…), or use assume-role without keys"
+
 int check_region(const char *text, struct err *err) KMS_MUST_CHECK;
 int check_iam_path(const char *text, struct err *err) KMS_MUST_CHECK;
 int check_iam_name(const char *text, struct err *err) KMS_MUST_CHECK;        /* groups */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/warn.h"
 
+#include "config/region.h"
 #include "config/value_format.h"
 
 #include <stdarg.h>
@@ -41,6 +42,18 @@ static const struct secret_config *same_key(const struct config *config,
     return NULL;
 }
 
+/* It may be one that AWS has added since. */
+static int region_warn(struct config *config, const struct secret_config *secret)
+{
+    const char *region = secret->recipe.region, *guess = region_suggest(region);
+
+    if (region_is_known(region))
+        return 0;
+    return warn(config, "secret \"%s\": region \"%s\" is not known to this version%s%s%s",
+                secret->name, region, guess != NULL ? " (did you mean \"" : "",
+                guess != NULL ? guess : "", guess != NULL ? "\"?)" : "");
+}
+
 static int secret_warn(struct config *config, const struct secret_config *secret)
 {
     const struct secret_config *other =
@@ -60,10 +73,7 @@ static int secret_warn(struct config *config, const struct secret_config *secret
                   "secret \"%s\": %zu policy_arns: AWS's quota is %d managed policies for a user, "
                   "unless it was raised on request (up to 20)",
                   secret->name, secret->policy_arns.count, MANAGED_POLICIES_DEFAULT);
-    if (rc == 0 && strncmp(secret->recipe.access_key_id, "ASIA", 4) == 0)
-        rc = warn(config, "secret \"%s\": access_key_id is that of a session, which ends",
-                  secret->name);
-    return rc;
+    return rc == 0 ? region_warn(config, secret) : rc;
 }
 
 int warn_collect(struct config *config)

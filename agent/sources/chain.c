@@ -3,6 +3,7 @@
 
 #include "aws/sts.h"
 #include "base/thread_role.h"
+#include "config/validate_aws.h"
 #include "sources/accounts.h"
 #include "sources/cache.h"
 #include "sources/replaced.h"
@@ -87,6 +88,9 @@ static int fetch_dynamic(const struct source_environment *environment, struct aw
                        "DYNAMIC_SECRET_AWS_ACCESS_KEY_ID and DYNAMIC_SECRET_AWS_SECRET_ACCESS_KEY "
                        "must both be set");
     strcpy(read.access_key_id, secret_text(&environment->dynamic_id));
+    if (strncmp(read.access_key_id, "ASIA", 4) == 0)
+        return err_set(err, KMS_ESOURCE, "DYNAMIC_SECRET_AWS_ACCESS_KEY_ID: it is %s",
+                       ACCESS_KEY_OF_SESSION);
     if (secret_copy(&environment->dynamic_secret, &read.secret_access_key) != 0)
         return err_set(err, KMS_ENOMEM, "no locked memory left for a management credential");
     aws_credential_done(ret);

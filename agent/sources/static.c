@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sources/source.h"
 
+#include "config/validate_aws.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -178,6 +180,8 @@ static int read_key_id(struct source_environment *environment, const char *text,
         return rc;
     if (!is_key_id(secret_text(&value)))
         return err_set(err, KMS_ESOURCE, "%s: not an access key id", text);
+    if (strncmp(secret_text(&value), "ASIA", 4) == 0)
+        return err_set(err, KMS_ESOURCE, "%s: it is %s", text, ACCESS_KEY_OF_SESSION);
     strcpy(ret, secret_text(&value));
     return 0;
 }

@@ -157,7 +157,7 @@ static const char whole_secret[] =
     "\\\"NotAction\\\":[\\\"a:b\\\",\\\"c:d\\\"],\\\"Resource\\\":\\\"*\\\"}]}\"];\n"
     "  tags = [\"team=platform\", \"expr=a=b\", \"empty=\"];\n"
     "  username_template = \"u-{lease}\"; share = \"none\"; deny_role_hop = true;\n"
-    "  ready_timeout = \"500ms\"; max_leases = 3; allow_longer = true;\n"
+    "  ready_timeout = \"500ms\"; max_leases = 3;\n"
     "  iam_endpoint = \"http://127.0.0.1:5000\"; sts_endpoint = \"https://sts.example/\";\n"
     "} };\n";
 
@@ -189,7 +189,7 @@ static void whole_secret_section(void **state)
     assert_string_equal(s->tags[2].value, "");
     assert_int_equal(s->ready_timeout_ms, 500);
     assert_int_equal(s->max_leases, 3);
-    assert_true(s->recipe.deny_role_hop && s->allow_longer);
+    assert_true(s->recipe.deny_role_hop);
     assert_string_equal(s->recipe.iam_endpoint, "http://127.0.0.1:5000");
     assert_string_equal(s->source_file, files_path("secrets.d/deploy.conf"));
     assert_int_equal(strlen(s->digest), 64);
@@ -555,7 +555,7 @@ static void check_names_every_finding(void **state)
     files[0] = files_path("one.conf");
     files[1] = files_path("two.conf");
     finding_count = 0;
-    assert_int_equal(config_check(files, 2, keep, NULL), 6);
+    assert_int_equal(config_check(files, 2, keep, NULL, NULL), 6);
     assert_int_equal(finding_count, 6);
     assert_string_equal(findings[0],
                         files_expand("~/two.conf:1: the agent section is in ~/one.conf already"));
@@ -576,7 +576,7 @@ static void check_names_every_finding(void **state)
         files_expand(
             "~/one.conf:6: secret \"a\": max_ttl: default_ttl (1h) is above max_ttl (1m)"));
     assert_non_null(strstr(findings[5], "secret \"a\" is there twice"));
-    assert_int_equal(config_check(&files[1], 1, NULL, NULL), 0);
+    assert_int_equal(config_check(&files[1], 1, NULL, NULL, NULL), 0);
 }
 
 static void load_tells_the_first_and_how_many(void **state)
@@ -611,6 +611,56 @@ static void warnings(void **state)
                         "key, which also manages "
                         "secret \"users\"");
     config_unref(config);
+}
+
+/* A region may be new; a typo is guessed. */
+static void unknown_regions_are_told(void **state)
+{
+    static const struct {
+        const char *region, *warning; /* NULL: none */
+    } rows[] = {
+        {"eu-wset-1",
+         "secret \"s\": region \"eu-wset-1\" is not known to this version (did you mean "
+         "\"eu-west-1\"?)"},
+        {"cn-northwset-1",
+         "secret \"s\": region \"cn-northwset-1\" is not known to this version (did you "
+         "mean \"cn-northwest-1\"?)"},
+        {"us-foo-99", "secret \"s\": region \"us-foo-99\" is not known to this version"},
+        {"us-gov-west-1", NULL},
+        {"ap-southeast-7", NULL},
+        {"eusc-de-east-1", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config *config;
+        char text[512];
+
+        snprintf(text, sizeof(text),
+                 AGENT "secret: { s: { allow = \"user:0\"; access_key_id = \"env:A\"; "
+                       "secret_access_key = \"env:B\"; region = \"%s\"; }; };",
+                 rows[i].region);
+        files_write("agent.conf", text);
+        config = load_good();
+        assert_int_equal(config->warnings.count, rows[i].warning != NULL);
+        if (rows[i].warning != NULL)
+            assert_string_equal(config->warnings.items[0], rows[i].warning);
+        config_unref(config);
+    }
+}
+
+/* What --check says although all is well. */
+static void check_tells_warnings(void **state)
+{
+    const char *file;
+
+    (void)state;
+    files_write("agent.conf", AGENT "secret: { s: { " KEYS "}; };");
+    file = files_path("agent.conf");
+    finding_count = 0;
+    assert_int_equal(config_check(&file, 1, NULL, keep, NULL), 0);
+    assert_int_equal(finding_count, 1);
+    assert_string_equal(findings[0], "secret \"s\": allow is empty, nobody may have it");
 }
 
 /* A secret with count managed policies. */
@@ -729,6 +779,8 @@ int main(void)
         FILES_TEST(check_names_every_finding),
         FILES_TEST(load_tells_the_first_and_how_many),
         FILES_TEST(warnings),
+        FILES_TEST(unknown_regions_are_told),
+        FILES_TEST(check_tells_warnings),
         FILES_TEST(quota_of_managed_policies),
         FILES_TEST(agent_id_from_the_machine),
         FILES_TEST(thousand_secrets),

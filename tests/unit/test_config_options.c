@@ -154,6 +154,9 @@ static void methods_and_keys(void **state)
          "f:2: unknown option \"defualt_ttl\" in secret \"s\" (did you mean \"default_ttl\"?)"},
         {KEYS "share = \"uid\";", "f:3: secret \"s\": share: an IAM user is never shared (\"uid\" "
                                   "is for temporary-credentials)"},
+        {"access_key_id = \"ASIAIOSFODNN7EXAMPLE\"; secret_access_key = \"env:S\"; region = "
+         "\"eu-west-1\";",
+         "f:2: secret \"s\": access_key_id: is " ACCESS_KEY_OF_SESSION},
         {KEYS TEMPORARY "share = \"none\";", NULL},
         {KEYS "share = \"gid\";", "f:3: secret \"s\": share: wants \"uid\" or \"none\""},
         {KEYS "max_leases = 0;", "f:3: secret \"s\": max_leases: 0 is below the least, 1"},
@@ -211,7 +214,7 @@ static void keys_are_never_repeated(void **state)
 static void key_references(void **state)
 {
     static const char *const good[] = {"credential:deploy-id", "file:/etc/key", "env:KEY_1",
-                                       "AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE"};
+                                       "AKIAIOSFODNN7EXAMPLE"};
     static const char *const bad[] = {"credential:",
                                       "credential:../x",
                                       "credential:a/b",
@@ -222,6 +225,7 @@ static void key_references(void **state)
                                       "env:A-B",
                                       "AKIA",
                                       "BKIAIOSFODNN7EXAMPLE",
+                                      "ASIAIOSFODNN7EXAMPLE",
                                       "AKIAIOSFODNN7EXAMPL-"};
     struct err err;
 
@@ -279,6 +283,14 @@ static void what_does_not_apply(void **state)
          "f:3: secret \"s\": role_arn: does not apply to method \"access-key\""},
         {KEYS "external_id = \"abc\";",
          "f:3: secret \"s\": external_id: does not apply to method \"access-key\""},
+        {KEYS "imds_endpoint = \"http://169.254.169.254\";",
+         "f:3: secret \"s\": imds_endpoint: does not apply to method \"access-key\""},
+        {ROLE "imds_endpoint = \"http://169.254.169.254\";", NULL},
+        {KEYS "allow_longer = true;",
+         "f:3: secret \"s\": allow_longer: does not apply to credential_type \"iam-user\""},
+        {ROLE TEMPORARY "allow_longer = true;",
+         "f:4: secret \"s\": allow_longer: does not apply to method \"assume-role\" with this "
+         "credential_type"},
         {KEYS "web_identity_token_file = \"/t\";",
          "f:3: secret \"s\": web_identity_token_file: does not apply to method \"access-key\""},
         {KEYS TEMPORARY "path = \"/a/\";",
@@ -616,6 +628,7 @@ static void documents(void **state)
          SAYS("statement 1: has the unknown element \"Actions\"")},
         {DOCUMENT("{\\\"Id\\\":\\\"\xe6\xb8\xac\\\"," STATEMENT "}"),
          SAYS("holds a character that AWS does not take in a policy (above U+00FF)")},
+        {KEYS "policy_documents = \" \";", NULL},
         {KEYS "policy_documents = 5;", SAYS("wants a list of strings")},
     };
 

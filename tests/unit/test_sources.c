@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where management credentials come from, over the transport seam. */
 #include "base/clock.h"
+#include "config/validate_aws.h"
 #include "sources/cache.h"
 #include "sources/source.h"
 
@@ -261,6 +262,10 @@ static void credentials_directory(void **state)
     own_key("credential:deploy-secret", "credential:deploy-secret");
     assert_int_equal(get(SOURCE_BASE, false), KMS_ESOURCE);
     assert_string_equal(err.message, "credential:deploy-secret: not an access key id");
+    make_file("session-id", "ASIAIOSFODNN7EXAMPLE\n", 0440);
+    own_key("credential:session-id", "credential:deploy-secret");
+    assert_int_equal(get(SOURCE_BASE, false), KMS_ESOURCE);
+    assert_string_equal(err.message, "credential:session-id: it is " ACCESS_KEY_OF_SESSION);
     own_key(ID, "credential:../passwd");
     assert_int_equal(get(SOURCE_BASE, false), KMS_ESOURCE);
     own_key(ID, "credential:..");
@@ -319,6 +324,18 @@ static void assume_role_recipe(void)
 {
     recipe.method = SECRET_ASSUME_ROLE;
     strcpy(recipe.role_arn, "arn:aws:iam::123456789012:role/r");
+}
+
+static void dynamic_keys_of_a_session_are_refused(void **state)
+{
+    (void)state;
+    setenv("DYNAMIC_SECRET_AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE", 1);
+    setenv("DYNAMIC_SECRET_AWS_SECRET_ACCESS_KEY", "dynamic", 1);
+    start();
+    assume_role_recipe();
+    assert_int_equal(get(SOURCE_BASE, false), KMS_ESOURCE);
+    assert_string_equal(err.message,
+                        "DYNAMIC_SECRET_AWS_ACCESS_KEY_ID: it is " ACCESS_KEY_OF_SESSION);
 }
 
 static void dynamic_keys_are_the_base_of_a_role(void **state)
@@ -680,6 +697,7 @@ int main(void)
         TEST(missing_credentials_directory_is_named),
         TEST(value_in_place_of_reference_is_not_repeated),
         TEST(environment_is_taken_and_overwritten),
+        TEST(dynamic_keys_of_a_session_are_refused),
         TEST(dynamic_keys_are_the_base_of_a_role),
         TEST(session_is_kept_while_sts_is_down),
         TEST(half_of_a_pair_is_refused),
