@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows of a rotation (rotate_steps.c up to the new key, rotate_finish.c from there), run by the
- * loop in rotate_root.c. Worker threads. */
+/* The rows of a rotation (rotate_steps.c up to the new key, rotate_finish.c from there,
+ * rotate_clean.c after one that was interrupted), run by the loop in rotate_root.c. Worker threads.
+ */
 #ifndef KMS_AGENT_LEASE_ROTATE_PRIVATE_H
 #define KMS_AGENT_LEASE_ROTATE_PRIVATE_H
 
 #include "aws/iam_keys.h"
 #include "lease/aws_access.h"
 #include "lease/rotate_root.h"
+#include "model/audit.h"
 
 enum rotate_step {
     ROTATE_BEGIN, /* what the record says */
@@ -47,6 +49,9 @@ rotate_row_fn rotate_probe, rotate_switch, rotate_delete, rotate_settle;
 int rotate_open_old(struct rotation *rotation, struct err *err) KMS_MUST_CHECK;
 int rotate_open_new(struct rotation *rotation, enum aws_service service,
                     struct err *err) KMS_MUST_CHECK;
+/* Nothing of the intent is left: as if it had not been. audit (NULL: none) in the same commit. */
+int rotate_abandon(struct rotation *rotation, const struct audit *audit,
+                   struct err *err) KMS_MUST_CHECK;
 /* After a failure: an intent of which no key can have come is taken back. */
 void rotate_give_up(struct rotation *rotation);
 /* The call was refused because AWS does not know its key (yet). */

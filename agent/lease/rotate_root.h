@@ -21,6 +21,10 @@ struct rotation {
     bool resume;                     /* only what was begun before is brought to its end */
     struct root_key record;          /* as it is stored, when the job is over */
     char old_id[AWS_KEY_ID_MAX + 1]; /* the key that was replaced; "" unless it was */
+    /* After a rotation that was interrupted: the key that it left and that was deleted; a key that
+     * it cannot have made, so that it stays. "" for none. */
+    char leftover_id[AWS_KEY_ID_MAX + 1], strange_id[AWS_KEY_ID_MAX + 1];
+    char cleaned_user[ROOT_KEY_USER_MAX + 1]; /* whose */
     struct err err;
     void (*finished)(struct rotation *rotation, void *arg); /* loop, once; callee frees */
     void *arg;

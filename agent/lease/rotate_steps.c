@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A rotation up to the new key that is durable; and the clean-up after one that was interrupted. */
+/* A rotation up to the new key that is durable. */
 #include "lease/rotate_private.h"
 
 #include "aws/iam_user.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "lease/root_keys.h"
 #include "store/root_keys.h"
 
@@ -133,69 +134,17 @@ int rotate_list(struct rotation *rotation, struct err *err)
     return rc;
 }
 
-/* Nothing of the intent is left: as if it had not been. */
-static int abandon(struct rotation *rotation, struct err *err)
+void rotate_give_up(struct rotation *rotation)
 {
-    struct root_key record = rotation->record;
-    int rc;
+    const struct rotation_progress *p = rotation->progress;
+    struct err ignored = {0};
 
-    root_key_abandon(&record);
-    rc = root_key_commit(rotation->env, &record, NULL, true, err);
-    if (rc == 0)
-        rotation->record = record;
-    return rc;
-}
-
-static const struct iam_key *find_leftover(const struct rotation *rotation)
-{
-    const struct iam_keys *keys = &rotation->progress->keys;
-
-    for (size_t i = 0; i < keys->count; i++)
-        if (root_key_is_leftover(&rotation->record, keys->items[i].id, keys->items[i].created_ms))
-            return &keys->items[i];
-    return NULL;
-}
-
-/* No key to be seen: it may not have been made, or the list is behind. */
-static int wait_to_be_sure(const struct rotation *rotation, struct err *err)
-{
-    int64_t left = rotation->record.begun_ms + ROOT_KEY_GUARD_MS - clock_aws_ms();
-
-    if (left <= 0)
-        return 0;
-    err_set(err, KMS_EBUSY,
-            "an earlier rotation was interrupted when it made a key; the agent waits %d s more to "
-            "be sure that none is left of it",
-            (int)(left / 1000) + 1);
-    err_hint(err, "the old key stays in force; try again later");
-    if (err != NULL)
-        err->retry_after_ms = (uint32_t)left;
-    return KMS_EBUSY;
-}
-
-int rotate_clean(struct rotation *rotation, struct err *err)
-{
-    struct rotation_progress *p = rotation->progress;
-    const struct iam_key *leftover = find_leftover(rotation);
-    int rc;
-
-    if (leftover == NULL) {
-        rc = wait_to_be_sure(rotation, err);
-    } else {
-        rc = rotate_open_old(rotation, err);
-        if (rc != 0)
-            return rc;
-        p->called = true;
-        rc = iam_delete_access_key(&p->old.target, rotation->record.user_name, leftover->id,
-                                   &p->result, err);
-        if (rc == KMS_ENOENTITY)
-            rc = 0;
-    }
-    if (rc == 0)
-        rc = abandon(rotation, err);
-    if (rc == 0)
-        p->step = ROTATE_BEGIN;
-    return rc;
+    /* Each try that is made again surely made no key, so the last one decides. */
+    if (p->step != ROTATE_CREATE || rotation->record.stage != ROOT_KEY_INTENT ||
+        p->result.maybe_applied)
+        return;
+    if (rotate_abandon(rotation, NULL, &ignored) != 0)
+        return; /* the intent stays, and is looked after as if a key might be there */
 }
 
 static int refuse_two_keys(const struct rotation *rotation, struct err *err)
@@ -206,6 +155,11 @@ static int refuse_two_keys(const struct rotation *rotation, struct err *err)
             "user %s has %zu access keys (%s, %s), and AWS allows no third for the time of the "
             "rotation",
             rotation->record.user_name, keys->count, keys->items[0].id, keys->items[1].id);
+    if (rotation->strange_id[0] != '\0')
+        return err_hint(err,
+                        "%s was made after a rotation that was interrupted, so it is kept: delete "
+                        "it if nobody uses it",
+                        rotation->strange_id);
     return err_hint(err, "delete the one that is not %s, if nobody uses it",
                     rotation->record.current_id);
 }
@@ -213,35 +167,30 @@ static int refuse_two_keys(const struct rotation *rotation, struct err *err)
 int rotate_intent(struct rotation *rotation, struct err *err)
 {
     const struct iam_keys *keys = &rotation->progress->keys;
-    struct root_key record = rotation->record;
-    int rc;
 
     if (keys->count >= ROOT_KEY_PER_USER)
         return refuse_two_keys(rotation, err);
+    rotation->record.known_id[0] = '\0';
     if (keys->count > 0)
-        strcpy(record.known_id, keys->items[0].id);
+        strcpy(rotation->record.known_id, keys->items[0].id);
+    rotation->progress->step = ROTATE_CREATE;
+    return 0;
+}
+
+/* The last thing before the call: what is made later than the call can take is not its key. */
+static int record_intent(struct rotation *rotation, struct err *err)
+{
+    struct root_key record = rotation->record;
+    int rc;
+
     record.stage = ROOT_KEY_INTENT;
     record.begun_ms = clock_aws_ms();
     record.actor = rotation->actor;
     snprintf(record.secret, sizeof record.secret, "%s", rotation->secret->name);
     rc = root_key_commit(rotation->env, &record, NULL, false, err);
-    if (rc != 0)
-        return rc;
-    rotation->record = record;
-    rotation->progress->step = ROTATE_CREATE;
-    return 0;
-}
-
-void rotate_give_up(struct rotation *rotation)
-{
-    const struct rotation_progress *p = rotation->progress;
-    struct err ignored = {0};
-
-    /* Each try that is made again surely made no key, so the last one decides. */
-    if (p->step != ROTATE_CREATE || p->result.maybe_applied)
-        return;
-    if (abandon(rotation, &ignored) != 0)
-        return; /* the intent stays, and is looked after as if a key might be there */
+    if (rc == 0)
+        rotation->record = record;
+    return rc;
 }
 
 int rotate_create(struct rotation *rotation, struct err *err)
@@ -249,9 +198,17 @@ int rotate_create(struct rotation *rotation, struct err *err)
     struct rotation_progress *p = rotation->progress;
     int rc = rotate_open_old(rotation, err);
 
+    if (rc == 0)
+        rc = record_intent(rotation, err);
     if (rc != 0)
         return rc;
+    crash_point("rotate-sending");
+    if (clock_aws_ms() > rotation->record.begun_ms + ROOT_KEY_SEND_MS) { /* a slow disk */
+        rotation->job.wake_ms = clock_boot_ms();
+        return KMS_EAGAIN;
+    }
     p->called = true;
+    p->old.target.total_timeout_ms = ROOT_KEY_CALL_MS;
     rc = iam_create_access_key(&p->old.target, rotation->record.user_name, &p->new.credential,
                                &p->result, err);
     if (rc != 0)

@@ -31,10 +31,15 @@ bool root_key_is_pending(const struct root_key *record)
            record->stage == ROOT_KEY_PROVEN;
 }
 
+bool root_key_is_new(const struct root_key *record, const char *id)
+{
+    return strcmp(id, record->current_id) != 0 && strcmp(id, record->configured_id) != 0 &&
+           strcmp(id, record->known_id) != 0;
+}
+
 bool root_key_is_leftover(const struct root_key *record, const char *id, int64_t created_ms)
 {
-    return record->stage == ROOT_KEY_INTENT && strcmp(id, record->current_id) != 0 &&
-           strcmp(id, record->configured_id) != 0 && strcmp(id, record->known_id) != 0 &&
+    return record->stage == ROOT_KEY_INTENT && root_key_is_new(record, id) &&
            created_ms >= record->begun_ms - ROOT_KEY_BEFORE_MS &&
            created_ms <= record->begun_ms + ROOT_KEY_AFTER_MS;
 }

@@ -14,10 +14,14 @@
 /* An intent without a key is believed to have made none only after this long (AWS time): the list
  * of a user's keys may be behind. */
 #define ROOT_KEY_GUARD_MS 300000
-/* A key is a leftover of an intent if it was made in this time around it (AWS time); what somebody
- * else makes later is not ours to delete. */
-#define ROOT_KEY_BEFORE_MS 60000
-#define ROOT_KEY_AFTER_MS 120000
+/* CreateAccessKey goes out at most this long after its intent was durable, and ends this long after
+ * that. */
+#define ROOT_KEY_SEND_MS 3000
+#define ROOT_KEY_CALL_MS 10000
+/* So a key is a leftover of an intent if it was made in this time around it (AWS time, which comes
+ * in whole seconds and is known to a second); another one is not ours to delete. */
+#define ROOT_KEY_BEFORE_MS 2000
+#define ROOT_KEY_AFTER_MS (ROOT_KEY_SEND_MS + ROOT_KEY_CALL_MS + 2000)
 
 /* Values are stored. */
 enum root_key_stage {
@@ -33,11 +37,11 @@ struct root_key {
     char configured_id[AWS_KEY_ID_MAX + 1]; /* what the configuration says; names the record */
     char current_id[AWS_KEY_ID_MAX + 1];
     char current_seal[ROOT_KEY_SEAL_MAX + 1]; /* empty: it is the configured key */
-    char next_id[AWS_KEY_ID_MAX + 1];         /* SEALED, PROVEN */
+    char next_id[AWS_KEY_ID_MAX + 1];         /* SEALED, PROVEN; INTENT: the leftover being deleted */
     char next_seal[ROOT_KEY_SEAL_MAX + 1];
     /* Of the intent: the key that existed, when it was, through which secret, who asked. */
     char known_id[AWS_KEY_ID_MAX + 1];
-    int64_t begun_ms; /* AWS time */
+    int64_t begun_ms; /* AWS time, just before CreateAccessKey is sent */
     char user_name[ROOT_KEY_USER_MAX + 1];
     char secret[SECRET_NAME_MAX + 1];
     struct lease_owner actor;
@@ -49,8 +53,9 @@ void root_key_settle(struct root_key *record);
 void root_key_abandon(struct root_key *record);
 /* A rotation was begun and is not over. */
 bool root_key_is_pending(const struct root_key *record);
-/* The key with this id, made at created_ms (AWS time), can only be what the record's intent made.
- */
+/* The key with this id is none of those that the record knows from before its intent. */
+bool root_key_is_new(const struct root_key *record, const char *id);
+/* The key with this id, made at created_ms (AWS time), is what the record's intent made. */
 bool root_key_is_leftover(const struct root_key *record, const char *id, int64_t created_ms);
 
 #endif

@@ -88,9 +88,8 @@ static const struct lease_owner *actor_of(const struct rotation *rotation)
 }
 
 static void log_rotation(enum log_level level, const char *message_id,
-                         const struct rotation *rotation, const char *message)
+                         const struct rotation *rotation, const char *key_id, const char *message)
 {
-    const struct root_key *record = &rotation->record;
     const struct lease_owner *actor = actor_of(rotation);
     char uid[16], pid[16];
 
@@ -102,7 +101,7 @@ static void log_rotation(enum log_level level, const char *message_id,
         {FIELD_PEER_UNIT, actor->unit[0] != '\0' ? actor->unit : NULL},
         {FIELD_PEER_COMMAND, actor->command[0] != '\0' ? actor->command : NULL},
         {FIELD_SECRET, rotation->secret->name},
-        {FIELD_ACCESS_KEY_ID, record->current_id[0] != '\0' ? record->current_id : NULL},
+        {FIELD_ACCESS_KEY_ID, key_id[0] != '\0' ? key_id : NULL},
         {FIELD_REASON, rotation->err.code != 0 ? rotation->err.message : NULL},
         {FIELD_AWS_REQUEST_ID,
          rotation->err.aws_request_id[0] != '\0' ? rotation->err.aws_request_id : NULL},
@@ -118,7 +117,30 @@ static void tell_rotated(const struct rotation *rotation)
 
     snprintf(message, sizeof message, "management key %s of user %s was replaced by %s",
              rotation->old_id, record->user_name, record->current_id);
-    log_rotation(LOG_LEVEL_NOTICE, MESSAGE_ID_ROTATED, rotation, message);
+    log_rotation(LOG_LEVEL_NOTICE, MESSAGE_ID_ROTATED, rotation, record->current_id, message);
+}
+
+/* What an interrupted rotation left, or what was taken for that. */
+static void tell_cleaned(const struct rotation *rotation)
+{
+    char message[AWS_KEY_ID_MAX + ROOT_KEY_USER_MAX + 128];
+
+    if (rotation->leftover_id[0] != '\0') {
+        snprintf(
+            message, sizeof message,
+            "access key %s of user %s was deleted: a rotation that was interrupted had made it",
+            rotation->leftover_id, rotation->cleaned_user);
+        log_rotation(LOG_LEVEL_NOTICE, MESSAGE_ID_LEFTOVER, rotation, rotation->leftover_id,
+                     message);
+    }
+    if (rotation->strange_id[0] != '\0') {
+        snprintf(message, sizeof message,
+                 "access key %s of user %s is kept: it was made after a rotation that was "
+                 "interrupted, not by it",
+                 rotation->strange_id, rotation->cleaned_user);
+        log_rotation(LOG_LEVEL_NOTICE, MESSAGE_ID_LEFTOVER, rotation, rotation->strange_id,
+                     message);
+    }
 }
 
 static void tell_failed(struct root_round *round, const struct rotation *rotation)
@@ -131,7 +153,8 @@ static void tell_failed(struct root_round *round, const struct rotation *rotatio
     snprintf(round->told, sizeof round->told, "%s", err->message);
     snprintf(message, sizeof message, "rotating the management key of secret \"%s\": %s",
              rotation->secret->name, err->message);
-    log_rotation(LOG_LEVEL_WARNING, MESSAGE_ID_ROTATION_FAILED, rotation, message);
+    log_rotation(LOG_LEVEL_WARNING, MESSAGE_ID_ROTATION_FAILED, rotation,
+                 rotation->record.current_id, message);
     failure_record(round->service, &(struct failure){.actor = actor_of(rotation),
                                                      .secret = rotation->secret->name,
                                                      .err = err,
@@ -160,6 +183,7 @@ static void on_rotated(struct rotation *rotation, void *arg)
 
     round->job = NULL;
     round->asked = (struct asked){0};
+    tell_cleaned(rotation);
     if (rotation->old_id[0] != '\0') {
         round->told[0] = '\0';
         tell_rotated(rotation);

@@ -20,9 +20,9 @@ ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*",
 # The calls of a rotation in order, each with its number among calls of the same action since it began.
 CALLS = [("GetUser", 1), ("ListAccessKeys", 1), ("CreateAccessKey", 1), ("GetCallerIdentity", 1), ("GetUser", 2),
          ("GetCallerIdentity", 3), ("GetUser", 4), ("DeleteAccessKey", 1)]
-POINTS = ["rotate-begin", "rotate-user", "rotate-list", "rotate-intent", "rotate-create", "rotate-seal",
-          "rotate-probe", "rotate-switch", "rotate-delete", "rotate-settle"]
-GUARDED_POINTS = ["rotate-intent"]
+POINTS = ["rotate-begin", "rotate-user", "rotate-list", "rotate-intent", "rotate-sending", "rotate-create",
+          "rotate-seal", "rotate-probe", "rotate-switch", "rotate-delete", "rotate-settle"]
+GUARDED_POINTS = ["rotate-sending"]
 
 
 @pytest.fixture
@@ -290,13 +290,87 @@ def test_a_key_that_somebody_else_made_later_stays(rotating, cloud, owner):
     agent = start(rotating)
     cloud.fault("CreateAccessKey", "kill", pid=agent.pid, when="before")
     rotate_until_killed(agent)
-    cloud.clock(GUARD_S)
+    check_their_key_stays(agent, owner, GUARD_S)
+
+
+def check_their_key_stays(agent, owner, seconds_later):
+    """The agent is killed; somebody makes a key so much later, and the agent comes back: it says whose key it leaves
+    alone, and what stands in the way."""
+    cloud = agent.cloud
+    cloud.clock(seconds_later)
     theirs = client(cloud, "iam", owner).create_access_key(UserName=USER)["AccessKey"]["AccessKeyId"]
     agent.start()
     with pytest.raises(RpcError) as error:
         wait_rotated(agent)
-    assert error.value.code == "aws_limit" and theirs in error.value.message
+    assert error.value.code == "aws_limit"
+    assert theirs in error.value.message and f"user {USER}" in error.value.message
     assert sorted(keys_of(cloud)) == sorted([owner["access_key_id"], theirs])
+    assert not cloud.calls("DeleteAccessKey")
+    return theirs
+
+
+@pytest.mark.hooks
+@pytest.mark.parametrize("point", ["rotate-intent", "rotate-sending"])
+@pytest.mark.parametrize("seconds_later", [20, 100])
+def test_a_key_that_somebody_made_soon_after_stays(rotating, cloud, owner, point, seconds_later):
+    """No CreateAccessKey was sent, or none that can have been carried out so late."""
+    agent = start(rotating, KMS_CRASH_AT=point)
+    rotate_until_killed(agent)
+    assert not cloud.calls("CreateAccessKey")
+    theirs = check_their_key_stays(agent, owner, seconds_later)
+    if point == "rotate-sending":
+        agent.wait_log(f"access key {theirs} of user {USER} is kept")
+    cloud.clock(0)
+    client(cloud, "iam", owner).delete_access_key(UserName=USER, AccessKeyId=theirs)
+    assert keys_of(cloud) == [owner["access_key_id"]]
+    agent.call("secret.rotate_root", secret="app")
+
+
+@pytest.mark.hooks
+@pytest.mark.parametrize("seconds_before", [5, 100])
+def test_a_key_from_before_that_a_list_did_not_show_stays(rotating, cloud, owner, seconds_before):
+    """Somebody made it before the rotation, which did not see it."""
+    agent = start(rotating)
+    cloud.clock(-seconds_before)
+    theirs = client(cloud, "iam", owner).create_access_key(UserName=USER)["AccessKey"]["AccessKeyId"]
+    cloud.clock(0)
+    cloud.lag(key_lists_s=seconds_before + 3.0)
+    cloud.fault("CreateAccessKey", "kill", pid=agent.pid, when="before")
+    rotate_until_killed(agent)
+    cloud.lag(key_lists_s=0.0)
+    agent.start()
+    with pytest.raises(RpcError) as error:
+        wait_rotated(agent)
+    assert error.value.code == "aws_limit" and theirs in error.value.message
+    assert theirs in keys_of(cloud)
+
+
+@pytest.mark.hooks
+def test_a_leftover_is_told_of(rotating, cloud, owner):
+    """What was deleted, whose it was and why: in the audit log and in the journal, once, killed or not."""
+    agent = start(rotating, KMS_CRASH_AT="rotate-create")
+    rotate_until_killed(agent)
+    left = [key for key in keys_of(cloud) if key != owner["access_key_id"]][0]
+    agent.start(wait=False)
+    cloud.fault("DeleteAccessKey", "kill", pid=agent.pid, when="after")
+    agent.wait(20)
+    agent.start()
+    wait_keys(agent, lambda keys: keys == [owner["access_key_id"]])
+    agent.call("secret.rotate_root", secret="app")
+    lines = [line for line in agent.call("audit.list")["lines"] if line.get("access_key_id") == left]
+    assert [(line["event"], line["username"], line["secret"]) for line in lines] == [("rotated", USER, "app")]
+    assert "deleted" in lines[0]["detail"] and lines[0]["aws_action"] == "DeleteAccessKey"
+
+
+def test_a_leftover_is_in_the_journal(rotating, cloud, owner):
+    agent = rotating.start()
+    cloud.fault("CreateAccessKey", "cut_after")
+    with pytest.raises(RpcError):
+        agent.call("secret.rotate_root", secret="app")
+    left = [key for key in keys_of(cloud) if key != owner["access_key_id"]][0]
+    wait_keys(agent, lambda keys: keys == [owner["access_key_id"]])
+    agent.wait_log(f"access key {left} of user {USER} was deleted: a rotation that was interrupted had made it")
+    assert agent.log().count(f"{left} of user") == 1
 
 
 @pytest.mark.parametrize("failure", ["AccessDenied", "LimitExceeded"])
