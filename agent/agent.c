@@ -11,6 +11,7 @@
 #include "front/front.h"
 #include "lease/identity.h"
 #include "lease/root_keys.h"
+#include "lease/today.h"
 #include "schedule/audit_prune.h"
 #include "service/identity_round.h"
 #include "service/sweep_round.h"
@@ -116,6 +117,8 @@ static int make_env(struct agent *agent, struct err *err)
         take_environment(agent, agent->config);
         rc = identity_cache_new(&agent->env.identities, err);
     }
+    if (rc == 0)
+        rc = today_new(agent->config, &agent->env.today, err);
     if (rc != 0)
         return rc;
     agent->agent_id = strdup(config->agent_id); /* a reload does not change it */
@@ -144,6 +147,7 @@ static void config_changed(struct config *config, void *arg)
 
     agent->config = config_ref(config);
     take_environment(agent, config);
+    today_set(agent->env.today, config);
     schedule_set_config(agent->schedule, config);
     front_set_limits(agent->front, values);
     budget_set_rate_all(agent->env.iam_budgets, values->iam_rate, values->iam_rate * 2);
@@ -365,6 +369,7 @@ static void agent_done(struct agent *agent)
         event_base_free(agent->base);
     budget_set_free(agent->env.sts_budgets);
     budget_set_free(agent->env.iam_budgets);
+    today_free(agent->env.today);
     identity_cache_free(agent->env.identities);
     sources_free(agent->env.sources);
     free(agent->agent_id);

@@ -28,9 +28,14 @@ static int step_intend(struct issue *issue, struct lease_worker *worker, struct 
         .per_secret = issue->secret->max_leases,
         .per_uid = issue->config->agent.max_leases_per_uid,
     };
-    int rc = lease_txn_intend(issue->env, &issue->lease, &caps, err);
+    struct lease *lease = &issue->lease;
+    int rc;
 
     (void)worker;
+    /* In case CreateUser has no answer: where the user is then, if it was made. */
+    memcpy(lease->account_id, issue->progress->access.credential.account_id,
+           sizeof lease->account_id);
+    rc = lease_txn_intend(issue->env, lease, &caps, err);
     issue->progress->intended = rc == 0;
     return rc;
 }

@@ -10,12 +10,14 @@
 #include "store/store.h"
 
 struct identity_cache;
+struct today;
 
 struct lease_env {
     struct store *store;
     struct sources *sources;
     struct budget_set *iam_budgets, *sts_budgets;
     struct identity_cache *identities; /* who the management keys are */
+    struct today *today; /* the configuration in force; NULL: revocations do without */
     const char *agent_id;
     int64_t started_wall_ms; /* when this process started */
     uint64_t run_id;         /* of this process, random, never 0: whose unfinished leases are whose */

@@ -32,6 +32,24 @@ int revoke_take(struct revoke *revoke)
                            &revoke->job);
 }
 
+/* Credentials that stand in prove an absence only where both accounts are known. */
+static int stand_in_is_blind(const struct revoke *revoke, const struct err *why, struct err *err)
+{
+    const char *made_in = revoke->lease.account_id;
+
+    if (made_in[0] != '\0') {
+        *err = *why;
+        return err_context(err,
+                           "user %s is not found with today's credentials of secret \"%s\", and "
+                           "whose these are is not known",
+                           revoke->lease.user_name, revoke->lease.secret);
+    }
+    return err_set(err, KMS_ESOURCE,
+                   "user %s is not found with today's credentials of secret \"%s\", and which "
+                   "account it was made in is not known",
+                   revoke->lease.user_name, revoke->lease.secret);
+}
+
 /* What is not there in another account may well be there in the lease's own: a management key that
  * was replaced by one of elsewhere proves nothing. Where STS cannot be asked, IAM is believed. */
 static int absence_check(struct revoke *revoke, int outcome, struct err *err)
@@ -44,6 +62,8 @@ static int absence_check(struct revoke *revoke, int outcome, struct err *err)
     if (made_in[0] != '\0' && asked[0] == '\0' &&
         identity_of(revoke->env, &access->target, &identity, &ignored) == 0)
         asked = identity.account_id;
+    if ((made_in[0] == '\0' || asked[0] == '\0') && revoke->progress->stand_in != NULL)
+        return stand_in_is_blind(revoke, &ignored, err);
     if (made_in[0] == '\0' || asked[0] == '\0' || strcmp(made_in, asked) == 0)
         return outcome;
     err_set(err, KMS_ESOURCE,
@@ -238,14 +258,15 @@ static int revoke_run(struct job *job, void *worker_context)
     was_over = revoke_is_over(&revoke->lease);
     do {
         p->result = (struct aws_result){0};
-        rc = aws_access_open(&p->access, revoke->env, worker_context, &revoke->lease.recipe,
-                             SOURCE_IAM, job, &revoke->err);
+        rc = revoke_open(revoke, worker_context);
         if (rc == 0)
             rc = run_stage(revoke);
         if (rc == KMS_EAWSDENIED)
             rc = recheck_denied(revoke);
         if (rc < 0 && rc != KMS_EAGAIN)
             rc = judge(revoke, rc);
+        if (rc < 0 && rc != KMS_EAGAIN)
+            rc = revoke_source_failed(revoke, rc);
         if (rc == KMS_EAGAIN)
             return rc;
         crash_point("revoke-stage");
@@ -310,6 +331,7 @@ void revoke_free(struct revoke *revoke)
         return;
     aws_access_done(&revoke->progress->access);
     iam_names_done(&revoke->progress->cleanup.names);
+    free(revoke->progress->stand_in);
     free(revoke->progress);
     free(revoke);
 }

@@ -25,6 +25,10 @@ struct revoke_progress {
     struct cleanup cleanup;
     struct retry retry; /* of a call that AWS throttled, in place */
     int64_t retry_limit_ms;
+    struct recipe *stand_in; /* with today's credentials; NULL: the lease's own recipe is used */
+    struct err frozen_err;   /* how the lease's own credentials failed */
+    bool account_asked;      /* STS was asked whose today's credentials are */
+    bool explained;          /* err says what is missing */
     bool begun;    /* REVOKING is durable, lease is the record */
     bool verified; /* the user of that name is ours */
     bool ended;    /* the key died in this job */
@@ -33,6 +37,11 @@ struct revoke_progress {
 /* Outcomes of a stage beside 0 and errors. */
 enum { STAGE_GONE = 1, STAGE_ABSENT = 2 };
 
+/* Opens access with the management credentials of the lease's recipe, or those that stand in. 0, or why there are none. */
+int revoke_open(struct revoke *revoke, struct lease_worker *worker) KMS_MUST_CHECK;
+/* After a failure that was judged: KMS_EAGAIN to go on with today's credentials of the secret; else a negative KMS_E…,
+ * revoke->err with what is missing. */
+int revoke_source_failed(struct revoke *revoke, int rc);
 /* One call's worth of budget; KMS_EAGAIN with wake_ms set. */
 int revoke_take(struct revoke *revoke) KMS_MUST_CHECK;
 /* GetUser, unless this job, or this process moments ago, saw the user: 0 ours, STAGE_ABSENT no such user, STAGE_GONE

@@ -125,3 +125,30 @@ const char *recipe_difference(const struct recipe *frozen, const struct recipe *
             return options[i].option;
     return grant_difference(frozen->grant, today->grant);
 }
+
+bool recipe_same_source(const struct recipe *a, const struct recipe *b)
+{
+    return a->method == b->method && strcmp(a->access_key_id, b->access_key_id) == 0 &&
+           strcmp(a->secret_access_key, b->secret_access_key) == 0 &&
+           strcmp(a->role_arn, b->role_arn) == 0 && strcmp(a->external_id, b->external_id) == 0 &&
+           strcmp(a->web_identity_token_file, b->web_identity_token_file) == 0 &&
+           strcmp(a->imds_endpoint, b->imds_endpoint) == 0 &&
+           strcmp(a->sts_endpoint, b->sts_endpoint) == 0 && strcmp(a->region, b->region) == 0 &&
+           strcmp(a->ca_file, b->ca_file) == 0;
+}
+
+bool recipe_stand_in(const struct recipe *frozen, const struct recipe *today, struct recipe *ret)
+{
+    *ret = *frozen;
+    ret->method = today->method;
+    memcpy(ret->access_key_id, today->access_key_id, sizeof ret->access_key_id);
+    memcpy(ret->secret_access_key, today->secret_access_key, sizeof ret->secret_access_key);
+    memcpy(ret->web_identity_token_file, today->web_identity_token_file,
+           sizeof ret->web_identity_token_file);
+    memcpy(ret->imds_endpoint, today->imds_endpoint, sizeof ret->imds_endpoint);
+    if (frozen->method != today->method) {
+        memcpy(ret->role_arn, today->role_arn, sizeof ret->role_arn);
+        memcpy(ret->external_id, today->external_id, sizeof ret->external_id);
+    }
+    return !recipe_same_source(frozen, ret);
+}

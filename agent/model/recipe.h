@@ -54,6 +54,12 @@ extern const unsigned recipe_grant_option_count;
  * secret of the same key is) and for how long may differ; the region only within its partition. What either says of
  * its permissions is compared only when both do. */
 const char *recipe_difference(const struct recipe *frozen, const struct recipe *today);
+/* Whether the management credentials come from the same place: method, key, role, token, instance metadata. */
+bool recipe_same_source(const struct recipe *a, const struct recipe *b);
+/* For revoking only: `frozen` with the management credentials of `today`. Between two roles the frozen role stays and
+ * what it is assumed with is today's. Whose AWS is asked (endpoints, region, CA file) and the path stay frozen. False
+ * when that is the same source, so that nothing would be won. */
+bool recipe_stand_in(const struct recipe *frozen, const struct recipe *today, struct recipe *ret);
 /* "access-key" …, "iam-user" …; never NULL. */
 const char *secret_method_name(enum secret_method method);
 const char *credential_type_name(enum credential_type type);

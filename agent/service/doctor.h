@@ -53,6 +53,10 @@ struct doctor_secret {
 int doctor_secret_run(struct doctor_secret *doctor, struct lease_worker *worker, struct job *job);
 void doctor_secret_done(struct doctor_secret *doctor);
 
+struct cold;
+/* A line for each lease that is stuck, the newest few, with the reason. Worker threads. */
+void doctor_leases(struct doctor_lines *lines, struct cold *cold);
+
 /* A part of the permissions, and how doctor tells of it. */
 struct doctor_part {
     enum least_part part;

@@ -219,6 +219,7 @@ static int work(struct cold *cold)
     http_client_limit(cold->worker->http, 0);
     if (rc != 0)
         return rc;
+    doctor_leases(&doctor->lines, cold);
     say_clock(&doctor->lines);
     doctor_put(&cold->writer, &doctor->lines);
     return 0;

@@ -9,6 +9,7 @@
 #include "service/events.h"
 #include "service/failure.h"
 #include "service/ops.h"
+#include "service/reload_sources.h"
 #include "service/root_round.h"
 #include "service/shared.h"
 
@@ -25,7 +26,9 @@ struct reload {
     struct job job;
     struct reload *next; /* waits for this one */
     struct service *service;
+    struct config *old;    /* reference: what was in force when it began */
     struct config *config; /* what was read */
+    struct string_list notes;
     struct err err;
     struct lease_owner actor;
     void (*finished)(int rc, const struct err *err, void *arg);
@@ -37,10 +40,15 @@ struct reload {
 static int run(struct job *job, void *worker_context)
 {
     struct reload *reload = QUEUE_OF(job, struct reload, job);
+    int rc;
 
     (void)worker_context;
     ASSERT_ON_WORKER();
-    return config_load(reload->service->options.config_file, &reload->config, &reload->err);
+    rc = config_load(reload->service->options.config_file, &reload->config, &reload->err);
+    if (rc == 0)
+        reload_sources_note(reload->service->options.env->store, reload->old, reload->config,
+                            &reload->notes);
+    return rc;
 }
 
 /* What takes effect at the next start only. (Socket and state directory may come from the command
@@ -113,6 +121,8 @@ static void adopt(struct reload *reload)
     shared_config_changed(service->shared);
     for (size_t i = 0; i < service->config->warnings.count; i++)
         log_warning("%s", service->config->warnings.items[i]);
+    for (size_t i = 0; i < reload->notes.count; i++)
+        log_warning("%s", reload->notes.items[i]);
     snprintf(message, sizeof message, "configuration reloaded, %zu secrets",
              service->config->secret_count);
     lease_journal(LOG_LEVEL_NOTICE, MESSAGE_ID_RELOADED, &reload->actor, NULL, NULL, NULL, message);
@@ -133,6 +143,8 @@ static void answer(struct reload *reload)
     wire_open_array(&writer, "warnings");
     if (reload->fixed[0] != '\0')
         wire_put_str(&writer, NULL, reload->fixed);
+    for (size_t i = 0; i < reload->notes.count && i < WARNINGS_MAX; i++)
+        wire_put_str(&writer, NULL, reload->notes.items[i]);
     for (size_t i = 0; i < config->warnings.count && i < WARNINGS_MAX; i++)
         wire_put_str(&writer, NULL, config->warnings.items[i]);
     wire_close(&writer);
@@ -164,6 +176,8 @@ static void conclude(struct reload *reload, int rc)
         request_fail(reload->request, rc, &reload->err);
     service->reload = reload->next;
     config_unref(reload->config);
+    config_unref(reload->old);
+    string_list_done(&reload->notes);
     free(reload);
     start_first(service);
 }
@@ -180,6 +194,7 @@ static void start_first(struct service *service)
 
     if (reload == NULL)
         return;
+    reload->old = config_ref(service->config);
     rc = schedule_submit(service->options.schedule, &reload->job);
     if (rc == 0)
         return;

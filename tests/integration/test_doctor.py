@@ -141,6 +141,8 @@ def test_stuck_lease(make_agent, cloud):
         agent.call("lease.revoke", lease_id=lease["lease_id"])
     status, lines = doctor(agent)
     assert status == 1 and find(lines, "leases")[0][0] == "fail"
+    assert any(level == "fail" and lease["lease_id"] in text and "iam:DeleteAccessKey" in text
+               for level, text in find(lines, "leases", "it")), lines
 
 
 @pytest.mark.hooks

@@ -114,12 +114,42 @@ static void permissions(void **state)
     }
 }
 
+/* Whose AWS is asked and what the lease is stay frozen; only the credentials are today's. */
+static void stand_in(void **state)
+{
+    const struct recipe frozen = made();
+    struct recipe today = made(), found;
+
+    (void)state;
+    snprintf(today.path, sizeof today.path, "/new/");
+    snprintf(today.iam_endpoint, sizeof today.iam_endpoint, "https://iam.example");
+    snprintf(today.sts_endpoint, sizeof today.sts_endpoint, "https://sts.example");
+    snprintf(today.region, sizeof today.region, "us-east-1");
+    snprintf(today.ca_file, sizeof today.ca_file, "/ca.pem");
+    snprintf(today.role_arn, sizeof today.role_arn, "arn:aws:iam::123456789012:role/other");
+    snprintf(today.external_id, sizeof today.external_id, "y");
+    assert_false(recipe_stand_in(&frozen, &today, &found)); /* the frozen role stays */
+    snprintf(today.access_key_id, sizeof today.access_key_id, "credential:new");
+    assert_true(recipe_stand_in(&frozen, &today, &found));
+    assert_string_equal(found.access_key_id, "credential:new");
+    snprintf(found.access_key_id, sizeof found.access_key_id, "%s", frozen.access_key_id);
+    assert_memory_equal(&found, &frozen, sizeof found);
+    today.method = SECRET_IRSA;
+    assert_true(recipe_stand_in(&frozen, &today, &found));
+    assert_string_equal(found.role_arn, today.role_arn);
+    assert_string_equal(found.external_id, "y");
+    assert_string_equal(found.path, "/kms/");
+    assert_string_equal(found.region, "eu-west-1");
+    assert_string_equal(found.iam_endpoint, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_makes_another_credential),
         cmocka_unit_test(what_does_not),
         cmocka_unit_test(permissions),
+        cmocka_unit_test(stand_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
