@@ -9,20 +9,27 @@ import os
 import signal
 import time
 
+FORKED = multiprocessing.get_context("fork")
 DEATHS_MAX = 10  # something is wrong with all of them
 
 
-def serve(pipe, do_all):
-    """In the process: a group of its own, so that what it started can be ended with it."""
+def serve(pipe, others, do_all):
+    """In the process: a group of its own, so that what it started can be ended with it. The copies of others' pipes
+    are closed: when the harness itself is killed, the next piece that does not come ends the process."""
     os.setsid()
-    with contextlib.suppress(EOFError):
+    for other in others:
+        other.close()
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         do_all(pipe)
 
 
 class Worker:
+    open_pipes = set()
+
     def __init__(self, do_all):
-        self.pipe, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.Process(target=serve, args=(theirs, do_all), daemon=True)
+        self.pipe, theirs = FORKED.Pipe()
+        self.open_pipes.add(self.pipe)
+        self.process = FORKED.Process(target=serve, args=(theirs, list(self.open_pipes), do_all), daemon=True)
         self.process.start()
         theirs.close()
         self.item, self.since = None, 0.0
@@ -50,6 +57,7 @@ class Worker:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.join()
+        self.open_pipes.discard(self.pipe)
         self.pipe.close()
 
 

@@ -120,6 +120,24 @@ def test_a_process_of_the_harness_that_dies_or_hangs():
     assert told["hang"][0] == "FAILED" and "longer than" in told["hang"][1]
 
 
+def test_a_harness_that_is_killed_leaves_no_process(tmp_path):
+    script = tmp_path / "harness.py"
+    script.write_text(f"""import os, signal, sys
+sys.path.append({CRASH!r})
+import workers
+def serve(pipe):
+    while True:
+        pipe.recv()
+        pipe.send(("clean", ""))
+for number, told in enumerate(workers.run(range(8), 2, serve, 5)):
+    if number == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+""", encoding="utf-8")
+    # Whoever is left holds the pipe open, and the wait has no end.
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, timeout=10, check=False)
+    assert result.returncode == -9
+
+
 def test_processes_that_all_die():
     with pytest.raises(RuntimeError, match="more than 10 processes died"):
         list(workers.run(["die"] * 30, 2, die_or_hang, limit_s=5))
