@@ -125,16 +125,13 @@ static int make_env(struct agent *agent, struct err *err)
     if (agent->agent_id == NULL)
         return err_set(err, KMS_ENOMEM, "no memory for the agent id");
     agent->env.agent_id = agent->agent_id;
-    rc = root_keys_load(&agent->env, err);
-    if (rc != 0)
-        return rc;
     agent->env.started_wall_ms = clock_wall_ms();
     agent->env.run_id = random_below(UINT64_MAX - 1) + 1;
     agent->env.iam_budgets = budget_set_new(config->iam_rate, config->iam_rate * 2);
     agent->env.sts_budgets = budget_set_new(config->sts_rate, config->sts_rate * 2);
     if (agent->env.iam_budgets == NULL || agent->env.sts_budgets == NULL)
         return err_set(err, KMS_ENOMEM, "no memory for the rate budgets");
-    return 0;
+    return root_keys_load(&agent->env, err);
 }
 
 /* After a reload: everybody who keeps values of the configuration. Socket, state directory and
