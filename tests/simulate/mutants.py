@@ -22,7 +22,7 @@ MUTANTS = [
      "fence_user_document(lease->arn, lease->expires_ms, lease->recipe.deny_role_hop, &document);",
      "fence_user_document(lease->arn, lease->expires_ms + 60000, lease->recipe.deny_role_hop, &document);"),
     ("no-intent", "agent/lease/issue_iam_user.c",
-     "int rc = lease_txn_intend(issue->env, &issue->lease, &caps, err);", "int rc = ((void)caps, 0);"),
+     "rc = lease_txn_intend(issue->env, lease, &caps, err);", "rc = ((void)caps, (void)err, 0);"),
     ("key-made-again", "agent/lease/issue_iam_user.c",
      "p->result.failure = AWS_FAILED_PERMANENT;", "p->result.failure = AWS_FAILED_TRANSIENT;"),
     ("reply-before-commit", "agent/lease/issue_iam_user.c",
