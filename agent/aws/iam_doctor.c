@@ -63,7 +63,7 @@ int iam_simulate_principal_policy(const struct aws_target *target,
     return rc;
 }
 
-int iam_get_role(const struct aws_target *target, const char *role_name, int64_t *ret_max_session_s,
+int iam_get_role(const struct aws_target *target, const char *role_name, struct iam_role *ret,
                  struct aws_result *result, struct err *err)
 {
     struct query query QUERY_CLEANUP;
@@ -79,7 +79,8 @@ int iam_get_role(const struct aws_target *target, const char *role_name, int64_t
         if (text[0] == '\0')
             rc = aws_answer_incomplete(&query, result, err);
         else
-            *ret_max_session_s = strtoll(text, NULL, 10);
+            ret->max_session_s = strtoll(text, NULL, 10);
+        snprintf(ret->arn, sizeof(ret->arn), "%s", xml_get(answer, "GetRoleResult/Role/Arn"));
     }
     xml_free(answer);
     return rc;

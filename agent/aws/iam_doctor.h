@@ -37,8 +37,13 @@ int iam_simulate_principal_policy(const struct aws_target *target,
                                   const struct iam_simulation *request,
                                   struct iam_decision ret[IAM_SIMULATE_MAX], size_t *ret_count,
                                   struct aws_result *result, struct err *err) KMS_MUST_CHECK;
-/* MaxSessionDuration of a role, seconds. */
-int iam_get_role(const struct aws_target *target, const char *role_name, int64_t *ret_max_session_s,
+struct iam_role {
+    char arn[AWS_ARN_MAX + 1];
+    int64_t max_session_s; /* MaxSessionDuration */
+};
+
+/* The role of that name in the account of the credentials. */
+int iam_get_role(const struct aws_target *target, const char *role_name, struct iam_role *ret,
                  struct aws_result *result, struct err *err) KMS_MUST_CHECK;
 
 #endif

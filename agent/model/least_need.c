@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/least_need.h"
 
+#include "model/partition.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +18,7 @@ enum {
     IRSA = 128,
     MANAGER_KNOWN = 256,
     OWN_KEY = 512,
+    SAME_ACCOUNT = 1024, /* of base credentials and role, as far as is known */
 };
 
 static const struct {
@@ -80,7 +83,10 @@ static const struct {
     {LEAST_BASE,
      ASSUME_ROLE | SESSIONS | SESSION_TAGS,
      {"sts:TagSession", LEAST_ROLE, LEAST_UNCONDITIONAL}},
-    {LEAST_BASE_OPTIONAL, ASSUME_ROLE | SESSIONS, {"iam:GetRole", LEAST_ROLE, LEAST_UNCONDITIONAL}},
+    /* Roles of another account cannot be looked at, whatever the policy says. */
+    {LEAST_BASE_OPTIONAL,
+     ASSUME_ROLE | SESSIONS | SAME_ACCOUNT,
+     {"iam:GetRole", LEAST_ROLE, LEAST_UNCONDITIONAL}},
 #define ROTATE(action)                                                                             \
     {                                                                                              \
         LEAST_ROTATE, OWN_KEY,                                                                     \
@@ -102,6 +108,14 @@ static bool has_own_key(const struct recipe *recipe)
            strncmp(recipe->access_key_id, "ASIA", 4) != 0;
 }
 
+bool least_role_is_foreign(const struct least_facts *facts)
+{
+    char base[AWS_ACCOUNT_MAX + 1], role[AWS_ACCOUNT_MAX + 1];
+
+    return arn_account(facts->base_arn, base) == 0 && arn_account(facts->role_arn, role) == 0 &&
+           strcmp(base, role) != 0;
+}
+
 static unsigned truths(const struct least_facts *facts)
 {
     unsigned bits = facts->recipe->type == CREDENTIAL_IAM_USER ? IAM_USERS : SESSIONS;
@@ -113,6 +127,7 @@ static unsigned truths(const struct least_facts *facts)
     bits |= facts->recipe->method == SECRET_IRSA ? IRSA : 0;
     bits |= facts->manager_arn[0] != '\0' ? MANAGER_KNOWN : 0;
     bits |= has_own_key(facts->recipe) ? OWN_KEY : 0;
+    bits |= least_role_is_foreign(facts) ? 0 : SAME_ACCOUNT;
     return bits;
 }
 
@@ -184,7 +199,7 @@ void least_resource_arn(const struct least_facts *facts, enum least_resource res
         return;
     case LEAST_ROLE:
         if (facts->role_arn[0] != '\0')
-            snprintf(ret, LEAST_ARN_SIZE, "%.2048s", facts->role_arn);
+            escape(facts->role_arn, name == NULL, ret, LEAST_ARN_SIZE);
         else
             snprintf(ret, LEAST_ARN_SIZE, "%srole/ROLE-NAME", head);
         return;

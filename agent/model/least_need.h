@@ -73,6 +73,8 @@ size_t least_needs(const struct least_facts *facts, enum least_part part,
                    struct least_need ret[LEAST_NEEDS_MAX]);
 /* How many ARNs a resource has (the groups; else 1). */
 size_t least_resource_count(const struct least_facts *facts, enum least_resource resource);
+/* Whether the base credentials are known to be of another account than the role (assume-role). */
+bool least_role_is_foreign(const struct least_facts *facts);
 /* The user whose key the secret has, if it has one of its own; "": not known yet. */
 const char *least_key_owner(const struct least_facts *facts);
 /* The i-th ARN as a policy has it; name NULL: a pattern. With a name: the ARN of one thing of that

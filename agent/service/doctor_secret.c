@@ -4,6 +4,7 @@
 #include "aws/sts.h"
 #include "common/timefmt.h"
 #include "lease/root_keys.h"
+#include "model/partition.h"
 #include "model/ttl.h"
 #include "service/doctor.h"
 
@@ -176,6 +177,33 @@ static const char *role_name(const struct doctor_secret *doctor)
     return name != NULL ? name + 1 : "";
 }
 
+/* GetRole takes a name, not an ARN. The path of a guessed role is not known. */
+static bool is_the_role(const struct doctor_secret *doctor, const struct iam_role *role)
+{
+    char have[AWS_ACCOUNT_MAX + 1], want[AWS_ACCOUNT_MAX + 1];
+
+    if (!doctor->known.role_guessed)
+        return strcmp(role->arn, doctor->known.role_arn) == 0;
+    return arn_account(role->arn, have) == 0 && arn_account(doctor->known.role_arn, want) == 0 &&
+           strcmp(have, want) == 0;
+}
+
+/* Another account's roles cannot be asked about, and its own may have the same name. */
+static void say_foreign(struct doctor_secret *doctor)
+{
+    doctor_say(doctor->lines, DOCTOR_INFO, "ttl", doctor->secret->name,
+               "the role's MaxSessionDuration cannot be told: the role is in another account than "
+               "the base credentials, and iam:GetRole sees its own account only");
+}
+
+static void say_foreign_name(struct doctor_secret *doctor, const struct iam_role *role)
+{
+    doctor_say(doctor->lines, DOCTOR_INFO, "ttl", doctor->secret->name,
+               "the role's MaxSessionDuration cannot be told: iam:GetRole answers with another "
+               "role of the same name, %s",
+               role->arn);
+}
+
 static void judge_duration(struct doctor_secret *doctor, int64_t sts_s, int64_t role_s)
 {
     char want[32], have[32];
@@ -220,18 +248,24 @@ static int check_ttl(struct doctor_secret *doctor, struct lease_worker *worker, 
     struct aws_access *access = has_base(doctor) ? &doctor->base : &doctor->manager;
     struct ttl_grant grant;
     struct aws_result result;
+    struct iam_role role;
     struct err err = {0};
-    int64_t role_s = 0;
     int rc;
 
     if (doctor->secret->recipe.type != CREDENTIAL_SESSION || longest_grant(doctor, &grant) != 0 ||
         doctor->secret->recipe.method == SECRET_ACCESS_KEY)
         return 0;
+    if (has_base(doctor) && least_role_is_foreign(&doctor->known.facts)) {
+        say_foreign(doctor);
+        return 0;
+    }
     rc = has_base(doctor) ? open_base(doctor, worker, job, &err) : 0;
     if (rc == 0)
-        rc = iam_get_role(&access->target, role_name(doctor), &role_s, &result, &err);
-    if (rc == 0)
-        judge_duration(doctor, grant.sts_s, role_s);
+        rc = iam_get_role(&access->target, role_name(doctor), &role, &result, &err);
+    if (rc == 0 && !is_the_role(doctor, &role))
+        say_foreign_name(doctor, &role);
+    else if (rc == 0)
+        judge_duration(doctor, grant.sts_s, role.max_session_s);
     else if (rc == KMS_EAWSDENIED)
         doctor_say(doctor->lines, DOCTOR_INFO, "ttl", doctor->secret->name,
                    "the role's MaxSessionDuration cannot be told: iam:GetRole is not allowed");

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`kmsctl doctor`: what is wrong is said, what is right is said, and nothing is done."""
+import contextlib
+import http.server
 import json
+import threading
 import time
 
 import pytest
@@ -120,6 +123,69 @@ def test_sessions_longer_than_the_role_allows(make_agent, cloud):
         {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]})
     level, text = find(doctor(agent)[1], "ttl", "it")[-1]
     assert level == "info" and "iam:GetRole is not allowed" in text
+
+
+OTHER = "210987654321"
+
+
+@contextlib.contextmanager
+def foreign_sts(base_arn):
+    """An STS whose AssumeRole gives sessions of a role in another account than the base credentials'; its URL."""
+    account = base_arn.split(":")[4]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            base = "ASIAFOREIGNROLE00001" not in self.headers["Authorization"]
+            if "Action=AssumeRole&" in body:
+                answer = ("<AssumeRoleResponse><AssumeRoleResult><Credentials>"
+                          "<AccessKeyId>ASIAFOREIGNROLE00001</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+                          "<SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"
+                          f"<AssumedRoleUser><Arn>arn:aws:sts::{OTHER}:assumed-role/minter/x</Arn></AssumedRoleUser>"
+                          "</AssumeRoleResult></AssumeRoleResponse>")
+            else:
+                arn = base_arn if base else f"arn:aws:sts::{OTHER}:assumed-role/minter/x"
+                answer = ("<GetCallerIdentityResponse><GetCallerIdentityResult><UserId>X</UserId>"
+                          f"<Arn>{arn}</Arn><Account>{account if base else OTHER}</Account>"
+                          "</GetCallerIdentityResult></GetCallerIdentityResponse>")
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("base,asked,why", [
+    ("user/management", 0, "the role is in another account than the base credentials"),
+    ("root", 1, "iam:GetRole answers with another role of the same name, ")])
+def test_a_role_of_the_same_name_in_another_account(base, asked, why, make_agent, cloud):
+    """GetRole takes a name and looks in the account of the credentials: 12h of a role there say nothing of this one."""
+    own = seed_role(cloud, max_session_duration=43200)
+    agent = make_agent(start=False)
+    with foreign_sts(cloud.arn(base)) as url:
+        fields = settings(agent, "assume-role", "temporary-credentials", max_session_duration="12h", sts_endpoint=url)
+        fields["role_arn"] = own.replace(own.split(":")[4], OTHER)
+        prepare(agent, {"it": fields})
+        agent.start()
+        lines = doctor(agent)[1]
+        optional = [document["title"] for document in agent.call("secret.policy", secret="it")["documents"]]
+    assert len(cloud.calls("GetRole")) == asked
+    level, text = find(lines, "ttl", "it")[-1]
+    assert level == "info" and "MaxSessionDuration cannot be told" in text and why in text
+    assert text.endswith(own) or base != "root"
+    assert ("optional" in optional) is (base == "root")
 
 
 def test_session_tags(make_agent, cloud):

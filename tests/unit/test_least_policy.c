@@ -226,6 +226,44 @@ static void test_path_escaped(void **state)
     assert_string_equal(arn, "arn:aws:iam::" ACCOUNT ":user/a*b?c$d/bob");
 }
 
+/* So may the path of a role. */
+static void test_role_path_escaped(void **state)
+{
+    json_t *json;
+    char arn[LEAST_ARN_SIZE];
+
+    (void)state;
+    with_role(SECRET_ASSUME_ROLE, CREDENTIAL_SESSION);
+    facts.role_arn = "arn:aws:iam::" ACCOUNT ":role/a*b?c$d/minter";
+    make();
+    json = document("assume the role", "base credentials");
+    assert_statement(json, "sts:AssumeRole",
+                     "arn:aws:iam::" ACCOUNT ":role/a${*}b${?}c${$}d/minter");
+    json_decref(json);
+    least_resource_arn(&facts, LEAST_ROLE, 0, "x", arn);
+    assert_string_equal(arn, facts.role_arn);
+}
+
+/* iam:GetRole takes a name: of another account's role it cannot tell. */
+static void test_role_of_another_account(void **state)
+{
+    json_t *json;
+
+    (void)state;
+    with_role(SECRET_ASSUME_ROLE, CREDENTIAL_SESSION);
+    facts.base_arn = "arn:aws:iam::210987654321:user/base";
+    make();
+    assert_true(least_role_is_foreign(&facts));
+    assert_null(document("optional", "base credentials"));
+    least_policy_done(&policy);
+    facts.base_arn = "";
+    make();
+    assert_false(least_role_is_foreign(&facts));
+    json = document("optional", "base credentials");
+    assert_statement(json, "iam:GetRole", ROLE);
+    json_decref(json);
+}
+
 static void test_root_path(void **state)
 {
     json_t *json;
@@ -459,6 +497,8 @@ int main(void)
         TEST(test_optional),
         TEST(test_unknown_account),
         TEST(test_path_escaped),
+        TEST(test_role_path_escaped),
+        TEST(test_role_of_another_account),
         TEST(test_root_path),
         TEST(test_session_token),
         TEST(test_assume_role_session),
