@@ -222,6 +222,8 @@ static int judge(const struct exchange *exchange, const struct http_response *re
         return KMS_EAWSDOWN;
     }
     rc = judge_failure(exchange, root);
+    /* The refusal is the answer to the second sending. */
+    result->maybe_applied = result->maybe_applied || response->begun > 1;
     xml_free(root);
     return rc;
 }

@@ -278,6 +278,8 @@ static bool set_callbacks(CURL *easy, struct http_client *client, struct transfe
     SET(CURLOPT_XFERINFOFUNCTION, on_progress);
     SET(CURLOPT_XFERINFODATA, (void *)(uintptr_t)transfer->request);
     SET(CURLOPT_NOPROGRESS, 0L);
+    SET(CURLOPT_PREREQFUNCTION, http_note_begun);
+    SET(CURLOPT_PREREQDATA, &transfer->response->begun);
     return failed;
 }
 

@@ -42,6 +42,8 @@ struct http_response {
     char request_id[80];    /* x-amzn-requestid */
     int64_t retry_after_ms; /* x-amz-retry-after or Retry-After, 0 = none */
     bool sent;              /* some of the request may have reached the server */
+    unsigned begun;         /* how often libcurl began to send it: again on a new connection when a
+                               reused one was closed, although the first may have been heard */
     bool untrusted;         /* the certificate is not one of the server that was asked for */
 };
 

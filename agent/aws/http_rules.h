@@ -15,6 +15,8 @@ bool http_plain_host_allowed(const char *host);
 bool http_header_allowed(const char *header);
 /* Takes what the agent uses of one received header line; a status line starts anew. */
 void http_response_header(struct http_response *response, const char *line, size_t len);
+/* CURLOPT_PREREQFUNCTION: counts in an unsigned how often sending began. */
+int http_note_begun(void *arg, char *address, char *local_address, int port, int local_port);
 /* Too many resolver threads outlived their call of late: no more are to be started for a while. */
 bool http_resolver_is_stuck(void);
 /* One more did: they are detached and end by themselves. */
