@@ -9,9 +9,11 @@
 #include "lease/lease_txn.h"
 
 #define RENEW_AHEAD_MS 30000
+#define FENCE_AHEAD_MS 60000
 #define FAILED_AHEAD_MS 60000
-#define REVOKE_AHEAD_MS 600000 /* no row of a revocation is set further ahead than this */
-/* No RECOVER, UNDELIVERED or REVOKE row lies further ahead than this. */
+#define REVOKE_AHEAD_MS                                                                            \
+    600000 /* no row of a revocation or a fence is set further ahead than this */
+/* No RECOVER, UNDELIVERED, REVOKE or FENCE row lies further ahead than this. */
 #define RECOVER_WINDOW_MS (DUE_MINT_DEADLINE_MS + CLAIM_AHEAD_MS + 900000)
 
 /* What a wrong clock would take for overdue: ends of leases, and mints under way. */
@@ -27,7 +29,8 @@ static bool skip_all_but_unfinished(enum due_action action)
 
 static bool skip_all_but_left_over(enum due_action action)
 {
-    return action != DUE_RECOVER && action != DUE_UNDELIVERED && action != DUE_REVOKE;
+    return action != DUE_RECOVER && action != DUE_UNDELIVERED && action != DUE_REVOKE &&
+           action != DUE_FENCE;
 }
 
 /* Nobody works on it: an earlier process made it. Records of older versions do not say which. */
@@ -82,18 +85,22 @@ static int claim_revoke(struct store_txn *txn, struct claim *claim, const struct
     return rc;
 }
 
+/* A renewal, or the fence of one that came to nothing. */
 static int claim_renew(struct store_txn *txn, struct claim *claim, struct lease *lease,
-                       struct err *err)
+                       enum due_action action, struct err *err)
 {
     struct due next;
     int rc;
 
-    lease->retry_ms = claim->now_ms + RENEW_AHEAD_MS;
+    if (action == DUE_RENEW)
+        lease->retry_ms = claim->now_ms + RENEW_AHEAD_MS;
+    else
+        lease->fence_retry_ms = claim->now_ms + FENCE_AHEAD_MS;
     rc = store_put(txn, lease, err);
     if (rc != 0)
         return rc;
-    add_row(claim, lease, DUE_RENEW);
-    /* Nobody tells of this row again when the renewal comes to nothing. */
+    add_row(claim, lease, action);
+    /* Nobody tells of this row again when the job comes to nothing. */
     next = due_next(lease);
     if (claim->next_ms == 0 || next.at_ms < claim->next_ms)
         claim->next_ms = next.at_ms;
@@ -111,7 +118,8 @@ static int claim_row(struct store_txn *txn, struct claim *claim, const struct du
         return rc;
     switch (row->action) {
     case DUE_RENEW:
-        return claim_renew(txn, claim, &lease, err);
+    case DUE_FENCE:
+        return claim_renew(txn, claim, &lease, row->action, err);
     case DUE_PRUNE:
         lease.state = (enum lease_state)lease_next(lease.state, LEASE_EVENT_PRUNE);
         return store_put(txn, &lease, err);
@@ -129,6 +137,15 @@ static void tell_failed(size_t failed, const struct err *err)
         log_error("due index: %zu leases could not be claimed: %s", failed, err->message);
 }
 
+static int pull_now(struct store_txn *txn, struct claim *claim, const struct due_row *row,
+                    struct lease *lease, struct err *err)
+{
+    if (row->action != DUE_FENCE)
+        return claim_revoke(txn, claim, row, 0, err);
+    lease->fence_retry_ms = claim->now_ms;
+    return store_put(txn, lease, err);
+}
+
 /* Pulls a row of left-over work to now; *ret_pulled is whether it was. */
 static int pull_row(struct store_txn *txn, struct claim *claim, const struct due_row *row,
                     bool *ret_pulled, struct err *err)
@@ -137,7 +154,7 @@ static int pull_row(struct store_txn *txn, struct claim *claim, const struct due
     int rc = store_get(txn, &row->id, &lease, err);
 
     *ret_pulled = rc == 0 && is_left_over(claim, &lease);
-    return *ret_pulled ? claim_revoke(txn, claim, row, 0, err) : rc;
+    return *ret_pulled ? pull_now(txn, claim, row, &lease, err) : rc;
 }
 
 static int pull_rows(struct store_txn *txn, struct claim *claim, int64_t from_ms, int64_t until_ms,
@@ -159,17 +176,21 @@ static int pull_rows(struct store_txn *txn, struct claim *claim, int64_t from_ms
     return rc;
 }
 
-/* What lies ahead because a clock was ahead when it was written: revocations further away than they
- * ever wait, and unfinished leases of an earlier process, however far. */
+/* What lies ahead because a clock was ahead when it was written: revocations and fences further
+ * away than they ever wait, and unfinished leases of an earlier process, however far. */
 static int revive_row(struct store_txn *txn, struct claim *claim, const struct due_row *row,
                       struct err *err)
 {
+    struct lease lease;
     bool pulled;
+    int rc;
 
-    if (row->action != DUE_REVOKE)
+    if (row->action != DUE_REVOKE && row->action != DUE_FENCE)
         return pull_row(txn, claim, row, &pulled, err);
-    return row->at_ms >= claim->now_ms + REVOKE_AHEAD_MS ? claim_revoke(txn, claim, row, 0, err)
-                                                         : 0;
+    if (row->at_ms < claim->now_ms + REVOKE_AHEAD_MS)
+        return 0;
+    rc = store_get(txn, &row->id, &lease, err);
+    return rc != 0 ? rc : pull_now(txn, claim, row, &lease, err);
 }
 
 static int apply_revive(struct store_txn *txn, struct claim *claim, struct err *err)

@@ -15,7 +15,7 @@
 struct claim_row {
     struct uuid id;
     enum due_action
-        action; /* DUE_REVOKE or DUE_RENEW: what to do now; the rest was done in the transaction */
+        action; /* DUE_REVOKE, DUE_RENEW, DUE_FENCE: to do now; the rest was done in the transaction */
     bool slow;  /* a stuck lease */
     bool cleanup; /* phase one is over: the key is dead */
 };
@@ -25,8 +25,8 @@ struct claim {
     struct lease_env *env;
     int64_t now_ms;     /* AWS time */
     bool hold_expiries; /* the clock is in doubt: leave rows that only a time makes due */
-    bool recover; /* first claim after start: RECOVER, UNDELIVERED, REVOKE rows ahead of time are
-                     taken too */
+    bool recover; /* first claim after start: RECOVER, UNDELIVERED, REVOKE, FENCE rows ahead of time
+                     are taken too */
     /* The clock went back, or may have: revocations that lie further ahead than any wait, and what
      * an earlier process left unfinished, are pulled to now, a part of the index at a time;
      * revive_ms is where to go on, 0: begin, and at the end. */

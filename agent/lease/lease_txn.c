@@ -239,6 +239,7 @@ static int apply_renew(struct store_txn *txn, void *arg, struct err *err)
     memcpy(lease.clamp_reason, in->clamp_reason, sizeof lease.clamp_reason);
     lease.retry_ms = 0;
     lease_note_error(&lease, &(struct err){0}); /* of renewals before */
+    txn_fence_acknowledge(&lease);
     if (lease.recipe.type == CREDENTIAL_SESSION) {
         memcpy(lease.access_key_id, in->access_key_id, sizeof lease.access_key_id);
         memcpy(lease.arn, in->arn, sizeof lease.arn);

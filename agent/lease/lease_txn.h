@@ -74,6 +74,19 @@ int lease_txn_renew(struct lease_env *env, struct lease *lease, const struct lea
  * failure before it was the same. Not awaited. */
 void lease_txn_post_renew_later(struct lease_env *env, const struct uuid *id, int64_t retry_ms,
                                 const struct err *cause);
+
+/* Before a renewal moves the fence to fence_ms: the record says that it may be there. KMS_EENDED when
+ * the lease is not ACTIVE any more. */
+int lease_txn_raise_fence(struct lease_env *env, const struct uuid *id, int64_t fence_ms,
+                          struct err *err) KMS_MUST_CHECK;
+/* The renewal came to nothing: the fence is put back, by a job of its own. refused: AWS said no to all that
+ * was sent, the fence did not move. Not awaited. */
+void lease_txn_post_lower_fence(struct lease_env *env, const struct uuid *id, bool refused);
+/* An attempt to put the fence to expires_ms, begun at put_ms (AWS time), was answered (put_ms 0: it
+ * was not; the next one is due at retry_ms). lease: the record as it was then. */
+int lease_txn_settle_fence(struct lease_env *env, const struct lease *lease, int64_t put_ms,
+                           int64_t retry_ms, struct err *err) KMS_MUST_CHECK;
+
 /* What failed, as metrics name it: AWS's code, or the agent's own. Never NULL. */
 const char *lease_error_name(const struct err *err);
 /* Copies what failed into the record's error fields. */

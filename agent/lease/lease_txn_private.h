@@ -12,6 +12,9 @@ struct audit_facts {
     const struct lease_call *call; /* that made it so */
 };
 
+/* A renewal is recorded: its fence stands, unless something earlier may yet move it. */
+void txn_fence_acknowledge(struct lease *lease);
+
 /* Puts the record and its audit line. */
 int txn_put_and_audit(struct store_txn *txn, const struct lease *lease, enum audit_event event,
                       const struct audit_facts *facts, struct err *err) KMS_MUST_CHECK;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lease/renew.h"
 
-#include "aws/iam_user.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/message_ids.h"
@@ -11,7 +10,6 @@
 #include "lease/lease_journal.h"
 #include "lease/lease_txn.h"
 #include "lease/renew_private.h"
-#include "model/fence.h"
 #include "model/ttl.h"
 
 #include <stdio.h>
@@ -47,23 +45,6 @@ static int renew_begin(struct renew *renew)
     };
     p->asked_s = ask.ttl_s;
     return ttl_renew(&ask, &renew->new_expires_ms, lease->clamp_reason, &renew->err);
-}
-
-/* The fence moves before anybody hears of the new end. */
-static int move_fence(struct renew *renew, struct aws_result *result)
-{
-    const struct lease *lease = &renew->lease;
-    char *document = NULL;
-    bool deny_role_hop =
-        lease->recipe.deny_role_hop || renew->progress->secret->recipe.deny_role_hop;
-    int rc = fence_user_document(lease->arn, renew->new_expires_ms, deny_role_hop, &document);
-
-    if (rc != 0)
-        return err_set(&renew->err, rc, "no memory for the fence");
-    rc = iam_put_user_policy(&renew->progress->access.target, lease->user_name, FENCE_POLICY_NAME,
-                             document, result, &renew->err);
-    free(document);
-    return rc;
 }
 
 /* A session cannot be prolonged: a fresh one under the same lease id. */
@@ -119,7 +100,7 @@ static int call_aws(struct renew *renew, struct lease_worker *worker)
         rc = renew_check_key(renew);
     if (rc != 0)
         return rc;
-    rc = session ? mint_again(renew, &result) : move_fence(renew, &result);
+    rc = session ? mint_again(renew, &result) : renew_move_fence(renew, &result);
     aws_access_note_call(&result, &renew->call);
     if (rc == 0)
         return 0;
@@ -165,15 +146,28 @@ static int renew_fail(struct renew *renew, int rc)
     return renew->err.code;
 }
 
+/* It comes back at its deadline at the latest, also when it waits for its budget. */
+static int check_going_on(struct renew *renew)
+{
+    if (atomic_load(&renew->job.canceled))
+        return err_set(&renew->err, KMS_ECANCELED, "the request was given up");
+    if (renew->job.deadline_ms != 0 && clock_boot_ms() >= renew->job.deadline_ms)
+        return err_set(&renew->err, KMS_ETIMEOUT, "the lease could not be renewed in time");
+    return 0;
+}
+
 static int renew_run(struct job *job, void *worker_context)
 {
     struct renew *renew = QUEUE_OF(job, struct renew, job);
     struct renew_progress *p = renew->progress;
-    int rc = 0;
+    int rc;
 
     ASSERT_ON_WORKER();
     err_clear(&renew->err);
-    if (p->limit_ms == 0) {
+    if (renew->settle_only)
+        return renew_settle_fence(renew, worker_context);
+    rc = check_going_on(renew);
+    if (rc == 0 && p->limit_ms == 0) {
         p->limit_ms = clock_boot_ms() + RENEW_LIMIT_MS;
         rc = renew_begin(renew);
     }
@@ -200,7 +194,9 @@ static void renew_done(struct job *job)
     ASSERT_ON_LOOP();
     if (job->rc != 0 && renew->err.code == 0)
         err_set(&renew->err, job->rc, "the agent is stopping");
-    if (job->rc == 0 && renew->by_agent)
+    if (job->rc != 0)
+        renew_lower_fence(renew);
+    if (job->rc == 0 && renew->by_agent && !renew->settle_only)
         lease_journal(LOG_LEVEL_NOTICE, MESSAGE_ID_RENEWED, &renew->lease.owner, NULL,
                       &renew->lease, &renew->call, "lease renewed, its process lives");
     renew->finished(renew, renew->arg);

@@ -18,6 +18,7 @@ struct renew {
     int64_t ttl_s;            /* 0: default */
     struct lease_owner actor; /* who asked; a renewal by the agent itself: the lease's owner */
     bool by_agent;            /* bound lease renewed while its process lives */
+    bool settle_only;         /* nothing is prolonged: the fence is put to the lease's end (DUE_FENCE) */
     struct lease lease;       /* after */
     struct aws_credential credential; /* sessions: the fresh one; IAM users: empty */
     struct lease_call call;           /* that made it so */

@@ -25,19 +25,27 @@ static int64_t renew_at(const struct lease *lease)
     return at_ms < lease->expires_ms ? at_ms : 0;
 }
 
+static struct due held_next(const struct lease *lease)
+{
+    int64_t renew_ms = renew_at(lease);
+
+    return renew_ms != 0 ? (struct due){DUE_RENEW, renew_ms}
+                         : (struct due){DUE_EXPIRE, lease->expires_ms};
+}
+
 static struct due active_next(const struct lease *lease)
 {
-    int64_t renew_ms;
+    struct due next;
 
     if (!lease->delivered) {
         int64_t at_ms = later(lease->created_ms + DUE_MINT_DEADLINE_MS, lease->retry_ms);
 
         return (struct due){DUE_UNDELIVERED, sooner(at_ms, lease->expires_ms)};
     }
-    renew_ms = renew_at(lease);
-    if (renew_ms != 0)
-        return (struct due){DUE_RENEW, renew_ms};
-    return (struct due){DUE_EXPIRE, lease->expires_ms};
+    next = held_next(lease);
+    if (lease->fence_ms != 0 && lease->fence_retry_ms < next.at_ms)
+        return (struct due){DUE_FENCE, lease->fence_retry_ms};
+    return next;
 }
 
 struct due due_next(const struct lease *lease)

@@ -15,6 +15,7 @@ enum due_action {
     DUE_EXPIRE = 4,       /* ACTIVE and past its end: revoke (a session: forget it) */
     DUE_REVOKE = 5,       /* REVOKING: next attempt */
     DUE_PRUNE = 6,        /* REVOKED long enough: forget the record */
+    DUE_FENCE = 7,        /* ACTIVE, and the fence may be later than the end: put it there */
 };
 
 #define DUE_MINT_DEADLINE_MS 90000     /* an ISSUING or undelivered lease older than this is recovered */

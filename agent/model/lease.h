@@ -118,6 +118,11 @@ struct lease {
     int64_t credential_expires_ms;  /* sessions: STS's Expiration; 0 for IAM users */
     int64_t revoking_ms, revoked_ms;
 
+    /* IAM users: a renewal that is under way or came to nothing leaves open where the fence is. */
+    int64_t fence_ms;       /* it may be as late as this; 0: it is at expires_ms */
+    int64_t fence_retry_ms; /* when the agent puts it to expires_ms */
+    int64_t fence_sure_ms;  /* until then a request that had no answer may yet be carried out; 0: none had none */
+
     enum revoke_stage stage;
     enum revoke_reason reason;
     uint64_t verified_run;          /* the process that last saw at AWS that the user is ours … */

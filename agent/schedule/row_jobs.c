@@ -52,7 +52,7 @@ static struct row_job *row_job_new(struct row_jobs *jobs, const struct claim_row
         return NULL;
     row_job->jobs = jobs;
     row_job->row_class = row_class_of(row);
-    row_job->renewal = row->action == DUE_RENEW;
+    row_job->renewal = row_is_renewal(row);
     row_job->claimed_ms = claimed_ms;
     row_job->next = jobs->first;
     if (jobs->first != NULL)
@@ -131,6 +131,8 @@ static void start_renew(struct row_jobs *jobs, const struct claim_row *row, stru
     struct renew *renew = hooks->renew_new(jobs->options.env, *jobs->options.config, &row->id, 0,
                                            NULL, on_renewed, jobs);
 
+    if (renew != NULL)
+        renew->settle_only = row->action == DUE_FENCE;
     if (renew != NULL && tasks_submit(jobs->options.tasks, &renew->job, on_ended, row_job) == 0)
         return;
     if (renew != NULL)
@@ -142,13 +144,13 @@ static void start_renew(struct row_jobs *jobs, const struct claim_row *row, stru
  * due index. */
 static void start(struct row_jobs *jobs, const struct claim_row *row, int64_t claimed_ms)
 {
-    bool renewal = row->action == DUE_RENEW;
+    bool renewal = row_is_renewal(row);
     struct row_job *row_job;
     struct id_node *node;
 
     /* Not watched (yet): the row comes back, and a lease whose process cannot be found again lives
      * to its end. */
-    if (renewal && !jobs->options.process_lives(&row->id, jobs->options.arg))
+    if (row->action == DUE_RENEW && !jobs->options.process_lives(&row->id, jobs->options.arg))
         return;
     node = renewal ? NULL : id_map_find(&jobs->revoking, &row->id);
     if (node != NULL) {

@@ -3,11 +3,16 @@
 
 #define ROW_FRESH_MS (CLAIM_AHEAD_MS - 30000)
 
+bool row_is_renewal(const struct claim_row *row)
+{
+    return row->action == DUE_RENEW || row->action == DUE_FENCE;
+}
+
 enum row_class row_class_of(const struct claim_row *row)
 {
     if (row->slow)
         return ROW_SLOW;
-    if (row->action == DUE_RENEW)
+    if (row_is_renewal(row))
         return ROW_RENEW;
     return row->cleanup ? ROW_CLEANUP : ROW_KEY;
 }

@@ -23,6 +23,8 @@ struct row_queue {
     size_t first, count;
 };
 
+/* For a renew job, not a revoke job. */
+bool row_is_renewal(const struct claim_row *row);
 enum row_class row_class_of(const struct claim_row *row);
 /* Jobs of this class at once. */
 unsigned row_class_jobs(enum row_class row_class);

@@ -13,10 +13,12 @@ sys.path[:0] = [os.path.join(TOP, "tests", "integration"), os.path.join(TOP, "te
 
 import straced as tracing  # noqa: E402
 from agent import Agent  # noqa: E402
+from methods import fence_end  # noqa: E402
 from rpc import Closed, RpcError  # noqa: E402
 
 CLEAN_S = 30.0
 GUARD_S = 360
+FENCE_S = 15.0  # what an unfinished renewal left too late is put back by then
 PATIENCE_S = 3.0  # what is not clean by then waits for the guard, if it says so
 DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
 WHATS = ("before", "after", "lost")  # an AWS call: killed before it takes effect, killed after, the reply lost
@@ -240,7 +242,7 @@ def check_no_doubles(cloud):
 
 
 def check_kept(agent, lease, reply):
-    """A lease that was not revoked is what its holder was told."""
+    """A lease that was not revoked is what its holder was told, and so is its fence."""
     now = agent.call("lease.get", lease_id=lease["lease_id"])
     if now["state"] != "active":
         return
@@ -249,6 +251,11 @@ def check_kept(agent, lease, reply):
         raise Failed(f"the active lease {now} has the user {user}")
     if reply is not None and now["expires_at"] < reply["expires_at"]:
         raise Failed(f"renewed to {reply['expires_at']}, recorded {now['expires_at']}")
+    end = time.monotonic() + FENCE_S
+    while (fence := fence_end(agent.cloud.users()[lease["username"]])) != now["expires_at"]:
+        if time.monotonic() > end:
+            raise Failed(f"the lease ends {now['expires_at']}, its fence {fence}")
+        time.sleep(0.05)
 
 
 def check_after(agent, operation, lease, reply):

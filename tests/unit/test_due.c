@@ -90,6 +90,25 @@ static void bound_short_lease_renews_at_half(void **state)
     expect(DUE_EXPIRE, T0 + 70000);
 }
 
+static void a_fence_that_may_be_too_late(void **state)
+{
+    (void)state;
+    lease.fence_ms = T0 + 7200000;
+    lease.fence_retry_ms = T0 + 1000;
+    expect(DUE_FENCE, T0 + 1000);
+    lease.delivered = false; /* then all of it is revoked */
+    expect(DUE_UNDELIVERED, T0 + 90000);
+    lease.delivered = true;
+    lease.fence_retry_ms = T0 + 3600000; /* its end makes it needless */
+    expect(DUE_EXPIRE, T0 + 3600000);
+    lease.bound = true;
+    expect(DUE_RENEW, T0 + 3600000 - 120000);
+    lease.fence_retry_ms = T0 + 3000000;
+    expect(DUE_FENCE, T0 + 3000000);
+    lease.fence_ms = 0;
+    expect(DUE_RENEW, T0 + 3600000 - 120000);
+}
+
 static void bound_but_not_renewed(void **state)
 {
     (void)state;
@@ -140,6 +159,7 @@ int main(void)
         cmocka_unit_test_setup(delivered_expires, setup),
         cmocka_unit_test_setup(bound_renews_with_two_minutes_to_spare, setup),
         cmocka_unit_test_setup(bound_short_lease_renews_at_half, setup),
+        cmocka_unit_test_setup(a_fence_that_may_be_too_late, setup),
         cmocka_unit_test_setup(bound_but_not_renewed, setup),
         cmocka_unit_test_setup(revoking_retries, setup),
         cmocka_unit_test_setup(revoked_is_pruned_a_day_later, setup),
