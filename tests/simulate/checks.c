@@ -32,6 +32,25 @@ struct grant *check_grant(const struct uuid *id)
     return &grants[grant_count++];
 }
 
+void check_agent_gone(void)
+{
+    for (size_t i = 0; i < grant_count; i++) {
+        grants[i].cut_short = grants[i].cut_short || grants[i].renewing > 0;
+        grants[i].renewing = 0;
+    }
+}
+
+void check_agent_back(void)
+{
+    for (size_t i = 0; i < grant_count; i++) {
+        const struct lease *lease = fake_store_lease(&grants[i].id);
+
+        if (grants[i].cut_short && lease != NULL) /* it can be asked what holds */
+            grants[i].told_end_ms = lease->expires_ms;
+        grants[i].cut_short = false;
+    }
+}
+
 static const struct lease *lease_of(const struct cloud_user *user)
 {
     struct uuid id;
@@ -173,6 +192,8 @@ static void check_renewal(const struct lease *new)
         sim_violation("a lease is renewed and its key is dead");
     if (fence == NULL || fence->deny_now || fence->deny_from_ms < new->expires_ms / 1000 * 1000)
         sim_violation("a lease is renewed and its fence is not");
+    if (grant->renewing == 0) /* the agent did it by itself */
+        check_grant(&new->id)->told_end_ms = new->expires_ms;
 }
 
 void check_committed(const struct lease *old, const struct lease *new)
@@ -234,15 +255,26 @@ void check_issued(const struct issue *issue)
                       (double)(end_ms - lease->expires_ms) / 1000);
 }
 
+void check_renewing(const struct uuid *id)
+{
+    check_grant(id)->renewing++;
+}
+
 void check_renewed(const struct renew *renew)
 {
-    const struct lease *lease = fake_store_lease(&renew->lease.id);
+    const struct lease *lease = fake_store_lease(&renew->job.lease_id);
+    struct grant *grant = check_grant(&renew->job.lease_id);
 
+    grant->renewing--;
+    if (lease != NULL && grant->told_end_ms < lease->expires_ms)
+        grant->told_end_ms = lease->expires_ms;
+    if (renew->job.rc != 0)
+        return;
     if (lease == NULL)
         sim_violation("a lease without a record is renewed");
     if (lease->expires_ms < renew->lease.expires_ms)
         sim_violation("a client is told of an end that is not recorded");
-    check_grant(&renew->lease.id)->told_end_ms = renew->lease.expires_ms;
+    grant->told_end_ms = renew->lease.expires_ms;
 }
 
 void check_revoked(const struct revoke *revoke)
@@ -260,6 +292,16 @@ void check_revoked(const struct revoke *revoke)
 
 /* ---- now and then, and at the end ---- */
 
+static int64_t latest_end_ms(const struct lease *lease)
+{
+    const struct grant *grant = check_grant(&lease->id);
+    int64_t end_ms = grant->told_end_ms;
+
+    if (lease->fence_ms > end_ms)
+        end_ms = lease->fence_ms;
+    return grant->cut_short && lease->expires_ms > end_ms ? lease->expires_ms : end_ms;
+}
+
 void check_every_key_ends(void)
 {
     struct cloud_user *user;
@@ -271,8 +313,8 @@ void check_every_key_ends(void)
             continue;
         for (size_t k = 0; k < CLOUD_KEYS_MAX; k++)
             if (user->keys[k].id[0] != '\0' && user->keys[k].ours &&
-                cloud_accepts(user, lease->last_end_ms + SPREAD_MS))
-                sim_violation("key %s is accepted after the last end of its lease",
+                cloud_accepts(user, latest_end_ms(lease) + SPREAD_MS))
+                sim_violation("key %s is accepted after the end that its holder was told",
                               user->keys[k].id);
     }
 }

@@ -18,9 +18,14 @@ struct grant {
                        */
     unsigned crashes; /* of the agent before it was begun */
     int64_t told_end_ms, issued_ms;
+    unsigned renewing; /* renewals that clients wait for */
+    bool cut_short;    /* the agent died in one and is not back: its client heard of no new end */
 };
 
 void check_reset(void);
+/* The agent died, and is there again. */
+void check_agent_gone(void);
+void check_agent_back(void);
 struct grant *check_grant(const struct uuid *id); /* made when there is none */
 
 /* ---- by the cloud ---- */
@@ -33,11 +38,13 @@ _Noreturn void check_stranger_touched(const struct cloud_user *user, const char 
 
 /* ---- by the clients ---- */
 void check_issued(const struct issue *issue);
+void check_renewing(const struct uuid *id);
 void check_renewed(const struct renew *renew);
 void check_revoked(const struct revoke *revoke);
 
 /* ---- now and then, and at the end ---- */
-/* Whatever happened, and with no agent at all: every key stops working at the end of its lease. */
+/* Whatever happened, and with no agent at all: every key stops working at the end that its holder was told. Only a
+ * renewal that the agent died in, or could not undo yet, may leave it the end that was asked for: the record says so. */
 void check_every_key_ends(void);
 /* All leases have ended and nothing is wrong any more: nothing is left. */
 void check_nothing_left(void);

@@ -37,6 +37,7 @@ void clients_begin(void)
 void clients_agent_gone(void)
 {
     request_count = 0;
+    check_agent_gone();
 }
 
 static struct lease_owner owner(void)
@@ -186,8 +187,7 @@ static void on_renewed(struct renew *renew, void *arg)
 {
     (void)arg;
     sim_note("renew ends: %d %.120s", renew->job.rc, renew->err.message);
-    if (renew->job.rc == 0)
-        check_renewed(renew);
+    check_renewed(renew);
     renew_free(renew);
 }
 
@@ -203,9 +203,12 @@ void clients_renew(void)
     if (renew == NULL)
         abort();
     renew->job.deadline_ms = sim_boot_ms() + DEADLINE_MS;
+    check_renewing(&lease->id);
     sim_note("renew %s", lease->secret);
-    if (schedule_submit(world.schedule, &renew->job) != 0)
-        renew_free(renew);
+    if (schedule_submit(world.schedule, &renew->job) == 0)
+        return;
+    check_grant(&renew->job.lease_id)->renewing--;
+    renew_free(renew);
 }
 
 static void on_revoked(struct revoke *revoke, void *arg)

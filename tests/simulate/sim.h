@@ -41,7 +41,8 @@ struct sim {
     bool store_shut;      /* … all of them */
     bool refused;         /* AWS refused something for good, ever in this seed */
     bool store_troubled;  /* ever, in this seed */
-    bool ending;          /* healed: nothing goes wrong any more */
+    bool ending;          /* healed: nothing goes wrong any more … */
+    int64_t healed_ms;    /* … since then */
     unsigned depth;       /* jobs begun inside another job's call */
     uint64_t events;      /* of all kinds; what a seed was worth */
     unsigned idle_turns;  /* turns without time passing */

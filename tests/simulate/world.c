@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "base/clock.h"
+#include "checks.h"
 #include "cloud.h"
 #include "fake_store.h"
 #include "fake_watch.h"
@@ -179,6 +180,7 @@ void world_boot(void)
     must(schedule_start(world.schedule, &err), &err);
     world.alive = true;
     world.boots++;
+    check_agent_back();
     if (sim_chance(7500))
         check_identities();
 }
