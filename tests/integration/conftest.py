@@ -3,6 +3,7 @@
 no secret anywhere it could be read later, no access key before its fence, no report of a sanitizer."""
 import fnmatch
 import os
+import signal
 import sys
 
 import pytest
@@ -15,6 +16,12 @@ from client import Cloud  # noqa: E402
 from moto_cloud import Moto  # noqa: E402
 
 ON_MOTO = os.environ.get("KMS_CLOUD") == "moto"
+
+
+# A shell without job control gives its background jobs these ignored, and so would they come to every agent.
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config):

@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -60,7 +61,12 @@ def other_memory(pid):
 def end_by(agent, number):
     """The status of waitpid(2) after a signal."""
     agent.signal(number)
-    _, status = os.waitpid(agent.pid, 0)
+    end = time.monotonic() + 15
+    pid, status = 0, 0
+    while pid == 0:
+        pid, status = os.waitpid(agent.pid, os.WNOHANG)
+        assert pid != 0 or time.monotonic() < end, f"the agent lives on after signal {number}"
+        time.sleep(0.01)
     agent.process.returncode = -number  # it was reaped here
     agent.process = None
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == number
