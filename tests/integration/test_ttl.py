@@ -236,7 +236,7 @@ def test_session_token_allow_longer(start, cloud):
     agent = start("access-key", SESSIONS, allow_longer=True)
     lease = issue(agent, ttl_s=60)
     assert lease["requested_ttl_s"] == 60 and lease["granted_ttl_s"] == 900 and "15m" in lease["clamp_reason"]
-    assert 898 <= epoch(lease["expires_at"]) - epoch(lease["issued_at"]) <= 900
+    assert 898 <= epoch(lease["expires_at"]) - epoch(lease["issued_at"]) <= 902  # both are cut to seconds, by two clocks
     assert set(minted(cloud)["params"]) == {"DurationSeconds"}
     result = kms_exec(agent, "-v", "-s", "it", "-t", "1m", "--", "true")
     assert "requested 1m, granted 15m" in result.stderr and "GetSessionToken gives at least 15m" in result.stderr
