@@ -146,13 +146,16 @@ static int renew_fail(struct renew *renew, int rc)
     return renew->err.code;
 }
 
-/* It comes back at its deadline at the latest, also when it waits for its budget. */
+/* It comes back at its deadline at the latest, also when it waits for its budget; what AWS said
+ * last is the reason then. */
 static int check_going_on(struct renew *renew)
 {
     if (atomic_load(&renew->job.canceled))
         return err_set(&renew->err, KMS_ECANCELED, "the request was given up");
     if (renew->job.deadline_ms != 0 && clock_boot_ms() >= renew->job.deadline_ms)
-        return err_set(&renew->err, KMS_ETIMEOUT, "the lease could not be renewed in time");
+        return renew->progress->retry.attempt > 0 && renew->err.code != 0
+                   ? renew->err.code
+                   : err_set(&renew->err, KMS_ETIMEOUT, "the lease could not be renewed in time");
     return 0;
 }
 
@@ -163,10 +166,12 @@ static int renew_run(struct job *job, void *worker_context)
     int rc;
 
     ASSERT_ON_WORKER();
-    err_clear(&renew->err);
+    /* A host that slept before the first try is no reason not to try. */
+    rc = renew->settle_only || p->limit_ms == 0 ? 0 : check_going_on(renew);
+    if (rc == 0)
+        err_clear(&renew->err);
     if (renew->settle_only)
         return renew_settle_fence(renew, worker_context);
-    rc = check_going_on(renew);
     if (rc == 0 && p->limit_ms == 0) {
         p->limit_ms = clock_boot_ms() + RENEW_LIMIT_MS;
         rc = renew_begin(renew);

@@ -141,8 +141,8 @@ def broad(make_agent, cloud):
 def test_errors_are_sentences(secret, action, sentence, broad, cloud):
     """Not the names of the agent's steps: what could not be done, then the call and AWS's reason."""
     cloud.wait_for_call("GetCallerIdentity", count=3)
-    broad.restart()  # no session of the role is kept
     cloud.fault(action, "error", code="AccessDenied", message="no", status=403, count=-1)
+    broad.restart()  # no session of the role is kept
     with pytest.raises(RpcError) as caught:
         broad.call("lease.issue", secret=secret)
     cloud.clear_faults()
