@@ -147,12 +147,14 @@ static int renew_fail(struct renew *renew, int rc)
 }
 
 /* It comes back at its deadline at the latest, also when it waits for its budget; what AWS said
- * last is the reason then. */
+ * last is the reason then. A host that slept before the first try is no reason not to try. */
 static int check_going_on(struct renew *renew)
 {
+    bool begun = renew->progress->limit_ms != 0;
+
     if (atomic_load(&renew->job.canceled))
         return err_set(&renew->err, KMS_ECANCELED, "the request was given up");
-    if (renew->job.deadline_ms != 0 && clock_boot_ms() >= renew->job.deadline_ms)
+    if (begun && renew->job.deadline_ms != 0 && clock_boot_ms() >= renew->job.deadline_ms)
         return renew->progress->retry.attempt > 0 && renew->err.code != 0
                    ? renew->err.code
                    : err_set(&renew->err, KMS_ETIMEOUT, "the lease could not be renewed in time");
@@ -166,8 +168,7 @@ static int renew_run(struct job *job, void *worker_context)
     int rc;
 
     ASSERT_ON_WORKER();
-    /* A host that slept before the first try is no reason not to try. */
-    rc = renew->settle_only || p->limit_ms == 0 ? 0 : check_going_on(renew);
+    rc = renew->settle_only ? 0 : check_going_on(renew);
     if (rc == 0)
         err_clear(&renew->err);
     if (renew->settle_only)
