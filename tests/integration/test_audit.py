@@ -10,6 +10,7 @@ import pytest
 from cli import kms_exec, kmsctl, kmsctl_json
 from methods import COMBINATIONS, prepare, seed_role, settings
 from rpc import RpcError
+from trouble import wait_until
 
 USERS, SESSIONS = "iam-user", "temporary-credentials"
 MINTS = {("access-key", SESSIONS): "GetSessionToken", ("assume-role", SESSIONS): "AssumeRole",
@@ -93,8 +94,11 @@ def test_expiry_and_restart(make_agent, cloud):
 
 
 def ends(agent, lease_id):
-    """Lines of the journal that tell of a lease's end."""
-    return [text for text in agent.log().splitlines() if lease_id in text and "lease revoked" in text]
+    """Lines of the journal that tell of a lease's end, of which there is one in the end."""
+    def found():
+        return [text for text in agent.log().splitlines() if lease_id in text and "lease revoked" in text]
+    wait_until(found, "the end in the journal")
+    return found()
 
 
 @pytest.mark.parametrize("name", [f"access-key-{USERS}", f"assume-role-{SESSIONS}"])
@@ -110,7 +114,8 @@ def test_end_that_nobody_asked_for_is_in_the_journal(box, name):
 
 def test_end_of_the_process_is_in_the_journal(box):
     assert kms_exec(box, "-s", f"access-key-{USERS}", "--", "true").returncode == 0
-    box.wait_no_users()
+    box.wait_no_users()  # the user goes before the record says so
+    wait_until(lambda: box.leases(secret=f"access-key-{USERS}", state="revoked"), "the record")
     lease, = box.leases(secret=f"access-key-{USERS}", state="revoked")
     text, = ends(box, lease["lease_id"])
     assert "lease revoked: peer_exit" in text

@@ -9,11 +9,14 @@ import pytest
 from agent import KMSCTL
 from aws_client import identity
 from cli import agent_env, kmsctl, kmsctl_json, run
+from trouble import wait_until
 
 
 def test_status(agent):
+    wait_until(lambda: len(agent.call("agent.status")["management"]) == 2, "who the management keys are")
     status = kmsctl_json(agent, "status")
-    assert status == agent.call("agent.status") or set(status) == set(agent.call("agent.status"))
+    assert set(status) == set(agent.call("agent.status"))
+    assert {one["secret"]: one["ok"] for one in status["management"]} == {"app": True, "session": True}
     result = kmsctl(agent, "status")
     assert result.returncode == 0 and result.stderr == "" and result.stdout
 
