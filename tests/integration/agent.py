@@ -297,6 +297,23 @@ class Agent:
             assert time.monotonic() < end, f"the lease is {lease}, not {state}"
             time.sleep(0.05)
 
+    def wait_delivered(self, *leases, timeout_s=15.0):
+        """Waits until the record of each says that its holder has it. That comes after the answer, and a start takes a
+        lease back whose record does not say so."""
+        end = time.monotonic() + timeout_s
+        for lease in leases:
+            while not self.call("lease.get", lease_id=lease["lease_id"])["delivered"]:
+                assert time.monotonic() < end, f"not delivered: {lease['lease_id']}\n{self.log()[-2000:]}"
+                time.sleep(0.02)
+
+    def wait_identities(self, timeout_s=15.0):
+        """Waits until the agent, which is ready before, has asked AWS whose the credentials of each secret are: then it
+        makes no call by itself, and meets no fault that is meant for another."""
+        end = time.monotonic() + timeout_s
+        while not set(self.secrets) <= {one["secret"] for one in self.call("agent.status")["management"]}:
+            assert time.monotonic() < end, f"not asked for all of {list(self.secrets)}\n{self.log()[-2000:]}"
+            time.sleep(0.02)
+
     def wait_no_users(self, timeout_s=15.0):
         """Waits until the look-alike has no user but the management user."""
         end = time.monotonic() + timeout_s

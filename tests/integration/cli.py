@@ -30,7 +30,8 @@ def kms_exec(agent, *arguments, env=None, **more):
 def kms_exec_start(agent, *arguments, env=None, **more):
     """The same, running: a Popen."""
     return subprocess.Popen([KMS_EXEC, *arguments], env=agent_env(agent) if env is None else env,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+                            stdin=more.pop("stdin", subprocess.DEVNULL), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, **more)
 
 
 def kmsctl(agent, *arguments, env=None, **more):

@@ -177,7 +177,8 @@ def test_session_that_aws_refuses(box, cloud):
 def test_user_that_aws_refuses_has_one_line(box, cloud):
     cloud.fault("CreateUser", "error", code="AccessDenied", message="not authorized to perform: iam:CreateUser", status=403)
     fails(box, "aws_denied", secret=f"access-key-{USERS}")
-    time.sleep(0.5)
+    wait_lines(box, "failed")
+    time.sleep(0.5)  # for another one
     line = lines(box, "failed")
     assert len(line) == 1 and line[0]["reason"] == "failed_mint"
     check_call(cloud, line[0], "CreateUser")
@@ -212,7 +213,7 @@ def test_shared_session_that_fails(make_agent, cloud):
     cloud.pause()
     with agent.rpc() as rpc:
         waiting = [rpc.send("lease.issue", {"secret": "session"}) for _ in range(8)]
-        time.sleep(0.3)
+        rpc.call("agent.status")  # answered at once, so by now all eight wait
         cloud.resume()
         for msgid in waiting:
             with pytest.raises(RpcError):
@@ -233,7 +234,8 @@ def test_failures_fill_nothing(box):
     """Ten a minute of one uid, as denials."""
     for _ in range(40):
         fails(box, "invalid_ttl", secret=f"access-key-{SESSIONS}", ttl_s=10**6)
-    time.sleep(0.5)
+    wait_lines(box, "failed", 10)
+    time.sleep(0.5)  # for more
     assert 10 <= len(lines(box, "failed")) <= 11
     assert 10 <= len([text for text in box.log().splitlines() if "above the secret's max_ttl" in text]) <= 11
 

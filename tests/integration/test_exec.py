@@ -128,11 +128,12 @@ def test_only_secret_needs_no_name(make_agent):
 
 
 def test_user_lives_while_the_command_runs_and_is_gone_after(agent):
-    process = kms_exec_start(agent, "-s", "app", "--", "/bin/sh", "-c", "echo ready; read line", env=agent_env(agent))
-    assert process.stdout.readline() == "ready\n" or process.wait(1)
+    process = kms_exec_start(agent, "-s", "app", "--", "/bin/sh", "-c", "echo ready; read line", stdin=subprocess.PIPE)
+    assert process.stdout.readline() == "ready\n"
     users = agent.cloud.users()
     leases = agent.leases()
-    process.wait(30)
+    process.communicate("line\n", 30)
+    assert process.returncode == 0
     assert len(users) == 1 and len(leases) == 1 and leases[0]["bound"] is True
     agent.wait_no_users()
     agent.wait_lease(leases[0]["lease_id"], "revoked")
@@ -174,6 +175,7 @@ def test_bound_lease_is_renewed_while_the_command_runs(agent):
     while agent.leases()[0]["expires_at"] == first and time.monotonic() < end:
         time.sleep(0.5)
     renewed = agent.leases()[0]["expires_at"]
+    agent.wait_log("lease renewed, its process lives")  # comes after the record
     process.kill()
     process.communicate()
     assert renewed > first

@@ -264,6 +264,7 @@ def test_ready_timeout(start, cloud):
     lease = issue(start("access-key", USERS, ready_timeout="20s"))
     assert lease["ready"] is True and identity(cloud, lease) == lease["arn"]
     assert len([call for call in cloud.calls("GetCallerIdentity") if call["access_key_id"] == lease["access_key_id"]]) >= 3
+    cloud.lag(keys_s=60)
     lease = issue(start("access-key", USERS, ready_timeout="0s"))
     assert lease["ready"] is False and identity(cloud, lease) == "InvalidClientTokenId"
 

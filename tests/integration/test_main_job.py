@@ -71,6 +71,7 @@ def test_everything_a_secret_can_give(make_agent, cloud):
 
 def test_revoke(agent, rpc):
     lease = rpc.call("lease.issue", secret="app")
+    agent.wait_identities()
     mark = agent.cloud.mark()
     answer = rpc.call("lease.revoke", lease_id=lease["lease_id"])
     assert answer["lease_id"] == lease["lease_id"] and answer["state"] in ("revoking", "revoked")
@@ -132,6 +133,7 @@ def test_ttl_above_the_maximum_names_both(agent, rpc):
 
 def test_renew_moves_the_fence_first(agent, rpc):
     lease = rpc.call("lease.issue", secret="app", ttl_s=600)
+    agent.wait_identities()
     mark = agent.cloud.mark()
     renewed = rpc.call("lease.renew", lease_id=lease["lease_id"], ttl_s=1800)
     assert parse(renewed["expires_at"]) > parse(lease["expires_at"]) + 1000
@@ -156,7 +158,7 @@ def test_list_pages(agent, rpc):
 
 def test_restart_keeps_leases(agent):
     lease = agent.call("lease.issue", secret="app", ttl_s=600)
-    time.sleep(0.5)  # `delivered` is written after the reply; a lease without it is revoked at the start
+    agent.wait_delivered(lease)
     agent.kill()
     agent.start()
     found = agent.call("lease.get", lease_id=lease["lease_id"])

@@ -146,7 +146,7 @@ def test_outage(agent, cloud, resumed, kind, simulated_s):
         outage.pass_time(agent, outage.offset_s + 5)
         time.sleep(0.3)
     for lease in leases:
-        assert agent.call("lease.get", lease_id=lease["lease_id"])["state"] == "revoked"
+        agent.wait_lease(lease["lease_id"], "revoked")  # its user goes before the record says so
         assert identity(cloud, lease) == "InvalidClientTokenId"
     wait_until(lambda: overdue(agent) == 0, "no lease is overdue any more", 10)
 
@@ -242,8 +242,7 @@ def test_jump_while_aws_is_away(agent, cloud):
 def test_after_a_start_expiries_do_not_wait_a_minute(agent, cloud):
     """What ended while the agent was down: it asks AWS for the time by itself."""
     lease = agent.call("lease.issue", secret="app", ttl_s=5)
-    agent.call("lease.issue", secret="app", ttl_s=600)
-    time.sleep(0.5)  # that they were delivered is durable
+    agent.wait_delivered(lease, agent.call("lease.issue", secret="app", ttl_s=600))
     agent.kill()
     time.sleep(5.5)
     mark = cloud.mark()

@@ -55,6 +55,7 @@ def test_retried_at_sts(make_agent, cloud, code):
     agent = make_agent(start=False)
     methods.prepare(agent, {"web": methods.settings(agent, "irsa", "temporary-credentials")})
     agent.start()
+    agent.wait_identities()
     cloud.fault("AssumeRoleWithWebIdentity", "error", code=code, status=400)
     agent.call("lease.issue", secret="web")
     assert calls(cloud, "AssumeRoleWithWebIdentity")[-2:] == [code, None]
@@ -91,6 +92,7 @@ def test_mint_under_read_lag(agent, cloud, lag_s):
     issue = InBackground(agent, "lease.issue", secret="app")
     cloud.wait_for_call("PutUserPolicy")
     if lag_s:
+        wait_until(lambda: cloud.calls("PutUserPolicy")[0]["status"], "an answer")
         assert cloud.calls("PutUserPolicy")[0]["error_code"] == "NoSuchEntity"
     cloud.clock(lag_s + 1)
     lease = issue.wait()
@@ -205,6 +207,7 @@ def tamper(cloud, user):
 def test_tampered_user_goes(agent, cloud):
     lease = agent.call("lease.issue", secret="app")
     tamper(cloud, lease["username"])
+    agent.wait_identities()
     mark = cloud.mark()
     agent.call("lease.revoke", lease_id=lease["lease_id"])
     # The key is dead when the client hears of it, in phase one: the first call of all.

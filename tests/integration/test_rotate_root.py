@@ -4,6 +4,7 @@ key at least works, there are two at most, the new secret is on no disk in plain
 the old key and every leftover are gone."""
 import contextlib
 import json
+import os
 import time
 
 import pytest
@@ -351,8 +352,12 @@ def test_a_leftover_is_told_of(rotating, cloud, owner):
     agent = start(rotating, KMS_CRASH_AT="rotate-create")
     rotate_until_killed(agent)
     left = [key for key in keys_of(cloud) if key != owner["access_key_id"]][0]
-    agent.start(wait=False)
+    gate = f"{agent.path}/gate"  # the process is there before the fault, the agent in it after
+    os.mkfifo(gate)
+    agent.start(wait=False, prefix=("sh", "-c", 'read line <"$0"; exec "$@"', gate))
     cloud.fault("DeleteAccessKey", "kill", pid=agent.pid, when="after")
+    with open(gate, "w", encoding="ascii") as file:
+        file.write("go\n")
     agent.wait(20)
     agent.start()
     wait_keys(agent, lambda keys: keys == [owner["access_key_id"]])
@@ -367,7 +372,8 @@ def test_a_leftover_is_in_the_journal(rotating, cloud, owner):
     cloud.fault("CreateAccessKey", "cut_after")
     with pytest.raises(RpcError):
         agent.call("secret.rotate_root", secret="app")
-    left = [key for key in keys_of(cloud) if key != owner["access_key_id"]][0]
+    left = cloud.wait_for_call("DeleteAccessKey")[0]["params"]["AccessKeyId"]
+    assert left != owner["access_key_id"]
     wait_keys(agent, lambda keys: keys == [owner["access_key_id"]])
     agent.wait_log(f"access key {left} of user {USER} was deleted: a rotation that was interrupted had made it")
     assert agent.log().count(f"{left} of user") == 1

@@ -186,11 +186,11 @@ def test_refreshed_ahead_by_a_request(agent):
     assert issue(agent)["access_key_id"] == first["access_key_id"]
     time.sleep(0.3)
     assert mints(agent) == 1, "too early"
+    agent.cloud.fault("GetSessionToken", "delay", ms=3000)  # the agent may be quicker than the request
     move_clocks(agent, 36 * MINUTE)
-    agent.cloud.fault("GetSessionToken", "delay", ms=1000)
     before = time.monotonic()
     assert issue(agent)["access_key_id"] == first["access_key_id"]
-    assert time.monotonic() - before < 0.9, "the request waited for the refresh"
+    assert time.monotonic() - before < 2, "the request waited for the refresh"
     wait_for(lambda: issue(agent)["access_key_id"] != first["access_key_id"])
     second = issue(agent)
     assert second["lease_id"] == first["lease_id"]
@@ -397,6 +397,7 @@ def test_audit_lines(agent):
         lease = issue(agent)
     assert "shared session handed out" not in agent.log()
     wait_for(lambda: "shared session handed out 29 times" in agent.log(), 15)
+    wait_for(lambda: "shared" in [line["event"] for line in agent.call("audit.list")["lines"]])
     lines = [line for line in kmsctl_json(agent, "audit")["lines"] if line["event"] in ("issued", "shared")]
     assert [line["event"] for line in lines] == ["shared", "issued"]
     assert lines[0]["lease_id"] == lease["lease_id"] and "29 times" in lines[0]["detail"]
@@ -413,8 +414,7 @@ def test_audit_lines_at_the_end(agent):
 
 def test_commits_only_for_the_first(agent):
     """Hits do not touch the store."""
-    issue(agent)
-    time.sleep(0.3)
+    agent.wait_delivered(issue(agent))
     size = os.stat(f"{agent.state}/data.mdb").st_mtime_ns
     for _ in range(100):
         issue(agent)

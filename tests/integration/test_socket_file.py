@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The socket file is removed or replaced under a running agent."""
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import stat
 import sys
@@ -31,13 +33,25 @@ def inode(path):
     return os.lstat(path).st_ino
 
 
+@contextlib.contextmanager
+def listening_instead(agent):
+    """Somebody else's socket is there in place of the agent's, which is at no time missing: the agent could be quicker."""
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(f"{agent.path}/other")
+        other.listen()
+        os.rename(f"{agent.path}/other", agent.socket)
+        yield
+
+
 def test_removed(agent):
     """The agent makes it anew, with mode and group; who was connected stays so. One line in the log."""
     with agent.rpc() as old:
         for count in (1, 2):
             was = os.lstat(agent.socket)
+            agent.signal(signal.SIGSTOP)  # it looks after its socket file now and then, maybe just now
             os.unlink(agent.socket)
             assert not can_connect(agent.socket)
+            agent.signal(signal.SIGCONT)
             wait_connects(agent)
             now = os.lstat(agent.socket)
             assert (stat.S_IMODE(now.st_mode), now.st_gid) == (stat.S_IMODE(was.st_mode), was.st_gid)
@@ -65,10 +79,7 @@ def test_directory_comes_back(make_agent):
 
 def test_another_one_is_not_robbed(agent):
     """Somebody else listens there now. When that one has gone the agent takes the path back."""
-    os.unlink(agent.socket)
-    with socket.socket(socket.AF_UNIX) as other:
-        other.bind(agent.socket)
-        other.listen()
+    with listening_instead(agent):
         its = inode(agent.socket)
         agent.wait_log("somebody answers there")
         time.sleep(5)
@@ -78,23 +89,19 @@ def test_another_one_is_not_robbed(agent):
 
 
 def test_end_leaves_the_file_of_another(agent):
-    os.unlink(agent.socket)
-    with socket.socket(socket.AF_UNIX) as other:
-        other.bind(agent.socket)
-        other.listen()
+    with listening_instead(agent):
         assert agent.stop() == 0
         assert os.path.exists(agent.socket)
 
 
 def test_something_else_is_in_the_way(agent):
-    os.unlink(agent.socket)
-    with open(agent.socket, "w", encoding="ascii") as file:
-        file.write("kept")
+    agent.write_file("other", "kept")
+    os.rename(f"{agent.path}/other", agent.socket)
     agent.wait_log("something that is no socket is in the way")
     with open(agent.socket, encoding="ascii") as file:
         assert file.read() == "kept"
-    os.unlink(agent.socket)
-    os.symlink("/nowhere", agent.socket)
+    os.symlink("/nowhere", f"{agent.path}/other")
+    os.rename(f"{agent.path}/other", agent.socket)
     time.sleep(3)
     assert os.readlink(agent.socket) == "/nowhere"
     os.unlink(agent.socket)

@@ -271,6 +271,7 @@ def test_instance_session_ended_early(box, cloud):
     """AWS says ExpiredToken although the document says otherwise: the source is asked again at once."""
     box.start()
     caller(box)
+    box.wait_identities()
     asked = len(cloud.metadata_log("credentials"))
     cloud.metadata(expire=True)
     assert ":assumed-role/machine/" in caller(box)

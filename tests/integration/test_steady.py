@@ -72,7 +72,7 @@ def test_restarts_lose_nothing(make_agent, cloud):
     leases, down = [], []
     for number in range(RESTARTS):
         leases += [agent.call("lease.issue", secret="app", ttl_s=ttl_s) for ttl_s in (5, 6 + number % 5, 30)]
-        time.sleep(0.2)  # a crash within the few ms until "delivered" is durable takes the lease back
+        agent.wait_delivered(*leases[-3:])
         start = time.time()
         agent.kill() if number % 2 else agent.stop()
         agent.start()
@@ -97,8 +97,7 @@ def test_no_descriptors_left(agent, cloud):
     used = len(os.listdir(f"/proc/{agent.pid}/fd"))
     resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (used + 6, used + 6))
     crowd = [agent.rpc() for _ in range(24)]
-    time.sleep(0.5)
-    assert len(os.listdir(f"/proc/{agent.pid}/fd")) >= used + 5, "descriptors are used up"
+    wait_until(lambda: len(os.listdir(f"/proc/{agent.pid}/fd")) >= used + 5, "descriptors are used up")
     before, start = cpu_s(agent.pid), time.monotonic()
     wait_until(lambda: lease["access_key_id"] in deaths(cloud), "dead on time", 12)
     check_deaths(cloud, [lease], 2)

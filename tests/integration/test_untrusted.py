@@ -109,6 +109,7 @@ def test_issuing_fails_at_once(secret, with_ca_file, make_agent, relay, tmp_path
 def test_revocation_goes_on(make_agent, cloud, relay, tmp_path):
     agent = behind(make_agent, relay, tmp_path, ca_file=vouching(tmp_path))
     lease = agent.call("lease.issue", secret="app")
+    agent.wait_identities()  # no connection is being made
     certificate(tmp_path, "other")
     relay.change(tls(tmp_path / "other.pem", tmp_path / "other.key"))
     with pytest.raises(RpcError):
