@@ -17,6 +17,7 @@
 #define SLOW_MS 60000 /* stuck leases: first tries, then … */
 #define SLOW_LATER_MS 300000
 #define SLOW_TRIES 5
+#define OWN_TRIES 4 /* quick ones, before a fault of this host counts as one that lasts */
 #define WAIT_MS 20000 /* "waiting to be sure" asks again this often */
 #define CREATE_WINDOW_MS                                                                           \
     20000 /* after a crash: a CreateUser may have been sent this long after the intent */
@@ -84,15 +85,25 @@ static void tell_stuck(const struct lease *lease, const struct err *err)
               lease->secret, lease->user_name, err->message);
 }
 
+/* A key or token file that is missing or bad, and the like: AWS was not asked. It may be there
+ * again in a moment (replaced just now, a mount that comes late), and looking costs nothing. */
+static bool is_own_fault(const struct revoke *revoke, int rc)
+{
+    return rc == KMS_ESOURCE && revoke->progress->result.status == 0 &&
+           revoke->err.aws_code[0] == '\0';
+}
+
 int revoke_failed(struct revoke *revoke, int rc)
 {
     struct lease *lease = &revoke->lease;
     struct err err = {0};
-    bool was_stuck = lease->stuck;
+    bool was_stuck = lease->stuck, own = is_own_fault(revoke, rc);
 
-    if (is_permanent(revoke, rc)) {
+    if (is_permanent(revoke, rc) && !(own && lease->attempts < OWN_TRIES)) {
         lease->stuck = true;
-        lease->retry_ms = clock_aws_ms() + (lease->attempts < SLOW_TRIES ? SLOW_MS : SLOW_LATER_MS);
+        lease->retry_ms = clock_aws_ms() + (own                            ? TRANSIENT_CAP_MS
+                                            : lease->attempts < SLOW_TRIES ? SLOW_MS
+                                                                           : SLOW_LATER_MS);
     } else {
         lease->stuck = false;
         lease->retry_ms =

@@ -10,7 +10,8 @@
 #include <time.h>
 
 #define ENTRIES_MAX 128
-#define WAIT_S 45 /* longer than any fetch takes */
+#define WAIT_MS 45000       /* longer than any fetch takes */
+#define WAIT_AGAIN_MS 1000 /* after the one before came to nothing without an answer */
 #define RECHECK_MS                                                                                 \
     60000 /* a source that hands out a nearly ended session is not asked more often */
 #define KEEP_MS                                                                                    \
@@ -24,6 +25,7 @@ struct entry {
     bool filled, busy;
     unsigned waiters;
     unsigned long outcome;   /* counts fetches */
+    int64_t began_boot_ms;   /* the fetch under way */
     int64_t recheck_boot_ms; /* the credential is good at least until then */
     int64_t used_boot_ms;
     int rc; /* of the last fetch */
@@ -127,6 +129,13 @@ static bool is_fresh(const struct entry *entry, int64_t now_ms)
     return now_ms < entry->recheck_boot_ms && left_ms(&entry->credential) > STILL_VALID_MS;
 }
 
+/* Good for a call now, though a new one is being fetched. */
+static bool is_usable(const struct entry *entry)
+{
+    return entry->filled && entry->credential.expires_ms != 0 &&
+           left_ms(&entry->credential) > STILL_VALID_MS;
+}
+
 static int copy_out(const struct entry *entry, struct aws_credential *ret, struct err *err)
 {
     if (aws_credential_copy(&entry->credential, ret) == 0)
@@ -134,20 +143,44 @@ static int copy_out(const struct entry *entry, struct aws_credential *ret, struc
     return err_set(err, KMS_ENOMEM, "no locked memory left for a management credential");
 }
 
+static bool was_unanswered(const struct entry *entry)
+{
+    return entry->outcome > 0 && (entry->rc == KMS_EAWSDOWN || entry->rc == KMS_ETIMEOUT);
+}
+
+/* A source that hangs holds up one thread, not all that come: after a fetch without an answer the
+ * next one has a second to do better. */
+static struct timespec wait_until(const struct entry *entry)
+{
+    int64_t wait_ms = WAIT_MS;
+    struct timespec until;
+
+    if (was_unanswered(entry))
+        wait_ms = entry->began_boot_ms + WAIT_AGAIN_MS - clock_boot_ms();
+    if (wait_ms < 0)
+        wait_ms = 0;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += wait_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    return until;
+}
+
 static int wait_for_outcome(struct source_cache *cache, struct entry *entry,
                             struct aws_credential *ret, struct err *err)
 {
     unsigned long before = entry->outcome;
-    struct timespec until;
+    struct timespec until = wait_until(entry);
     int rc = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WAIT_S;
     entry->waiters++;
     while (entry->outcome == before && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&cache->fetched, &cache->lock, &until);
     entry->waiters--;
-    if (entry->outcome == before)
+    if (entry->outcome == before && !was_unanswered(entry))
         return err_set(err, KMS_ETIMEOUT, "the management credentials took too long to fetch");
     if (entry->rc == 0)
         return copy_out(entry, ret, err);
@@ -166,6 +199,7 @@ static int fetch_into(struct source_cache *cache, struct entry *entry, bool forc
 
     err_clear(&err);
     entry->busy = true;
+    entry->began_boot_ms = clock_boot_ms();
     pthread_mutex_unlock(&cache->lock);
     rc = fetch(arg, &fetched, &err);
     pthread_mutex_lock(&cache->lock);
@@ -176,8 +210,7 @@ static int fetch_into(struct source_cache *cache, struct entry *entry, bool forc
         entry->filled = true;
         entry->recheck_boot_ms =
             clock_boot_ms() + (entry->credential.expires_ms == 0 ? SOURCE_STATIC_MS : RECHECK_MS);
-    } else if (!force && entry->filled && entry->credential.expires_ms != 0 &&
-               left_ms(&entry->credential) > STILL_VALID_MS) {
+    } else if (!force && is_usable(entry)) {
         entry->recheck_boot_ms = clock_boot_ms() + KEEP_MS;
         rc = 0;
     }
@@ -197,6 +230,8 @@ static int get_locked(struct source_cache *cache, struct entry *entry, bool forc
 
     entry->used_boot_ms = clock_boot_ms();
     if (!force && is_fresh(entry, entry->used_boot_ms))
+        return copy_out(entry, ret, err);
+    if (entry->busy && !force && is_usable(entry))
         return copy_out(entry, ret, err);
     if (entry->busy)
         return wait_for_outcome(cache, entry, ret, err);

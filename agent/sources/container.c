@@ -62,13 +62,9 @@ static int ask(const struct source_fetch *fetch, const char *url, const char *au
         .total_timeout_ms = TIMEOUT_MS,
     };
     struct http_response response = {0};
-    int rc = http_perform(fetch->http, &request, &response, err);
+    int rc = source_ask(fetch, &request, WHAT, &response, err);
 
-    if (rc != 0)
-        err_context(err, WHAT);
-    else if (response.status != 200)
-        rc = err_set(err, KMS_ESOURCE, WHAT " answered HTTP status %d", response.status);
-    else
+    if (rc == 0)
         rc = source_json_credential(response.body != NULL ? response.body : "", response.body_len,
                                     WHAT, ret, err);
     http_response_done(&response);
@@ -87,11 +83,9 @@ int source_container_fetch(const struct source_fetch *fetch, struct aws_credenti
         return rc;
     for (int i = 0; i < ATTEMPTS; i++) {
         rc = ask(fetch, url, authorization, ret, err);
-        if (rc == 0 || rc == KMS_ECONFIG) /* a URL that is not allowed does not become so */
+        if (rc != KMS_EAWSDOWN)
             break;
     }
     wiping_free(authorization);
-    if (rc != 0 && rc != KMS_ENOMEM && err != NULL)
-        err->code = rc = KMS_ESOURCE;
     return rc;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this folder share: the environment as it was at start, and one function per
  * kind of source. Worker threads unless said otherwise; all waits bounded. Every fetch answers 0,
- * KMS_ESOURCE with one sentence that names the reference but never the value, or the AWS error. */
+ * KMS_ESOURCE with one sentence that names the reference but never the value, KMS_EAWSDOWN when a
+ * service did not answer, or the AWS error. */
 #ifndef KMS_AGENT_SOURCES_SOURCE_H
 #define KMS_AGENT_SOURCES_SOURCE_H
 
@@ -80,6 +81,11 @@ int source_container_fetch(const struct source_fetch *fetch, struct aws_credenti
 int source_imds_fetch(const struct source_fetch *fetch, struct aws_credential *ret,
                       struct err *err) KMS_MUST_CHECK;
 
+/* A request of one of them. 0: status 200, and the answer in *ret; KMS_EAWSDOWN: no answer, or one
+ * that another may follow (429, 5xx); KMS_ESOURCE: refused, or not allowed to be asked; KMS_ENOMEM,
+ * KMS_ECANCELED. http_response_done() *ret in any case. */
+int source_ask(const struct source_fetch *fetch, const struct http_request *request,
+               const char *what, struct http_response *ret, struct err *err) KMS_MUST_CHECK;
 /* The JSON document of both of them. what names its origin in errors. */
 int source_json_credential(const char *text, size_t len, const char *what,
                            struct aws_credential *ret, struct err *err) KMS_MUST_CHECK;

@@ -220,16 +220,20 @@ def test_instance_is_asked_by_version_2(box, cloud):
     assert all(entry["with_token"] for entry in log if entry["place"] != "token")
 
 
-@pytest.mark.parametrize("fault", [
-    {"kind": "status", "status": 403}, {"kind": "status", "status": 404}, {"kind": "status", "status": 405},
-    {"kind": "status", "status": 500}, {"kind": "hang"}], ids=["403", "404", "405", "500", "hang"])
-def test_never_version_1(box, cloud, fault):
+@pytest.mark.parametrize("fault,code", [
+    ({"kind": "status", "status": 403}, "source_unavailable"),
+    ({"kind": "status", "status": 404}, "source_unavailable"),
+    ({"kind": "status", "status": 405}, "source_unavailable"),
+    ({"kind": "status", "status": 429}, "aws_unavailable"),
+    ({"kind": "status", "status": 500}, "aws_unavailable"),
+    ({"kind": "hang"}, "aws_unavailable")], ids=["403", "404", "405", "429", "500", "hang"])
+def test_never_version_1(box, cloud, fault, code):
     """Version 1 stands open, and a token is not to be had."""
     cloud.metadata(version1=True, faults=[{"at": "token", "count": -1, **fault}])
     box.start()
     begun = time.monotonic()
     error = refused(box)
-    assert error.code == "source_unavailable" and "metadata service" in error.message
+    assert error.code == code and "metadata service" in error.message
     assert time.monotonic() - begun < 5
     assert {entry["place"] for entry in cloud.metadata_log()} == {"token"}
     cloud.metadata(faults=[])
@@ -247,7 +251,8 @@ def test_instance_faults(box, cloud, fault, word):
     cloud.metadata(faults=[{"count": -1, **fault}])
     box.start()
     error = refused(box)
-    assert error.code == "source_unavailable" and word in error.message
+    unwell = fault["kind"] == "hang" or fault.get("status") == 503
+    assert error.code == ("aws_unavailable" if unwell else "source_unavailable") and word in error.message
     assert lease_calls(cloud) == []
     cloud.metadata(faults=[])
     assert ":assumed-role/machine/" in caller(box)

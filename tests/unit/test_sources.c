@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -464,6 +465,39 @@ static void instance_profile_faults(void **state)
     }
 }
 
+/* Who gives no answer, has trouble of its own or is asked too often: later. Who refuses: not. */
+static void what_a_service_says_decides(void **state)
+{
+    static const struct {
+        int status, rc;
+    } rows[] = {{0, KMS_EAWSDOWN},   {429, KMS_EAWSDOWN}, {500, KMS_EAWSDOWN}, {503, KMS_EAWSDOWN},
+                {400, KMS_ESOURCE}, {401, KMS_ESOURCE}, {403, KMS_ESOURCE},  {404, KMS_ESOURCE}};
+    struct route table[] = {{"PUT ", NULL, 0, "tok"}, {"/v2/creds", NULL, 0, ""}, {0}};
+
+    (void)state;
+    for (size_t container = 0; container < 2; container++) {
+        if (container)
+            setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/creds", 1);
+        start();
+        assume_role_recipe();
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            routes = rows[i].status != 0 ? table : NULL;
+            table[0].status = table[1].status = rows[i].status;
+            asked_count = 0;
+            err_clear(&err);
+            assert_int_equal(get(SOURCE_BASE, false), rows[i].rc);
+            assert_int_equal(err.code, rows[i].rc);
+            assert_non_null(
+                strstr(err.message, container ? "the container credentials" : "the instance"));
+            assert_null(strstr(err.message, rows[i].status != 0 ? "no such host" : "HTTP status"));
+            /* a container endpoint is asked once more when that may help */
+            assert_int_equal(asked_count, container && rows[i].rc == KMS_EAWSDOWN ? 2 : 1);
+        }
+        sources_free(sources);
+        sources = NULL;
+    }
+}
+
 static void container_relative_and_full(void **state)
 {
     static const struct route ecs[] = {
@@ -655,6 +689,111 @@ static void one_fetch_serves_all(void **state)
     }
 }
 
+/* ---- a source that hangs ---- */
+
+static _Atomic bool hang_over;
+
+static int hang_fetch(void *arg, struct aws_credential *ret, struct err *fetch_err)
+{
+    (void)arg;
+    (void)ret;
+    atomic_fetch_add(&fetches, 1);
+    for (int i = 0; i < 2000 && !atomic_load(&hang_over); i++)
+        usleep(5000);
+    return err_set(fetch_err, KMS_EAWSDOWN, "no answer");
+}
+
+static void *call_hanging(void *arg)
+{
+    struct caller *caller = arg;
+
+    caller->rc = source_cache_get(caller->cache, "key", false, hang_fetch, NULL,
+                                  &caller->credential, &caller->err);
+    return NULL;
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Begins a fetch that hangs. */
+static void begin_hanging(struct caller *caller, struct source_cache *cache, pthread_t *thread)
+{
+    *caller = (struct caller){.cache = cache};
+    atomic_store(&hang_over, false);
+    atomic_store(&fetches, 0);
+    assert_int_equal(pthread_create(thread, NULL, call_hanging, caller), 0);
+    while (atomic_load(&fetches) == 0)
+        usleep(1000);
+}
+
+static void end_hanging(struct caller *caller, pthread_t thread, int rc)
+{
+    atomic_store(&hang_over, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(caller->rc, rc);
+    aws_credential_done(&caller->credential);
+}
+
+/* Once a fetch came to nothing the next that hangs keeps nobody for long. */
+static void a_hanging_source_holds_up_one(void **state)
+{
+    static struct caller caller;
+    struct source_cache *cache = NULL;
+    pthread_t thread;
+    int64_t began;
+
+    (void)state;
+    assert_int_equal(source_cache_new(&cache, &err), 0);
+    begin_hanging(&caller, cache, &thread);
+    end_hanging(&caller, thread, KMS_EAWSDOWN);
+    begin_hanging(&caller, cache, &thread);
+    began = milliseconds();
+    assert_int_equal(source_cache_get(cache, "key", false, hang_fetch, NULL, &got, &err),
+                     KMS_EAWSDOWN);
+    assert_string_equal(err.message, "no answer");
+    assert_true(milliseconds() - began < 3000);
+    assert_int_equal(atomic_load(&fetches), 1);
+    end_hanging(&caller, thread, KMS_EAWSDOWN);
+    source_cache_free(cache);
+}
+
+static int short_fetch(void *arg, struct aws_credential *ret, struct err *fetch_err)
+{
+    (void)arg;
+    (void)fetch_err;
+    strcpy(ret->access_key_id, ID);
+    ret->expires_ms = clock_aws_ms() + 600000; /* so little is fetched anew */
+    return secret_set(&ret->secret_access_key, "0123456789", 10);
+}
+
+/* A session that is good for some minutes is used while a new one is fetched. */
+static void a_session_is_used_while_another_is_fetched(void **state)
+{
+    static struct caller caller;
+    struct source_cache *cache = NULL;
+    pthread_t thread;
+    int64_t began;
+
+    (void)state;
+    assert_int_equal(source_cache_new(&cache, &err), 0);
+    assert_int_equal(source_cache_get(cache, "key", false, short_fetch, NULL, &got, &err), 0);
+    aws_credential_done(&got);
+    aws_shift_ms += 61000; /* it is asked for anew */
+    begin_hanging(&caller, cache, &thread);
+    began = milliseconds();
+    assert_int_equal(source_cache_get(cache, "key", false, hang_fetch, NULL, &got, &err), 0);
+    assert_string_equal(got.access_key_id, ID);
+    assert_true(milliseconds() - began < 3000);
+    assert_int_equal(atomic_load(&fetches), 1);
+    end_hanging(&caller, thread, 0);
+    source_cache_free(cache);
+}
+
 static int quick_fetch(void *arg, struct aws_credential *ret, struct err *fetch_err)
 {
     (void)arg;
@@ -703,6 +842,7 @@ int main(void)
         TEST(half_of_a_pair_is_refused),
         TEST(instance_profile_by_version_two),
         TEST(instance_profile_faults),
+        TEST(what_a_service_says_decides),
         TEST(container_relative_and_full),
         TEST(web_identity_comes_first),
         TEST(irsa_is_gated),
@@ -710,6 +850,8 @@ int main(void)
         TEST(replaced_base_key_is_read_again),
         TEST(accounts_are_remembered),
         TEST(one_fetch_serves_all),
+        TEST(a_hanging_source_holds_up_one),
+        TEST(a_session_is_used_while_another_is_fetched),
         TEST(cache_is_bounded),
     };
 
