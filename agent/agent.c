@@ -127,11 +127,8 @@ static int make_env(struct agent *agent, struct err *err)
     agent->env.agent_id = agent->agent_id;
     agent->env.started_wall_ms = clock_wall_ms();
     agent->env.run_id = random_below(UINT64_MAX - 1) + 1;
-    agent->env.iam_budgets = budget_set_new(config->iam_rate, config->iam_rate * 2);
-    agent->env.sts_budgets = budget_set_new(config->sts_rate, config->sts_rate * 2);
-    if (agent->env.iam_budgets == NULL || agent->env.sts_budgets == NULL)
-        return err_set(err, KMS_ENOMEM, "no memory for the rate budgets");
-    return root_keys_load(&agent->env, err);
+    rc = lease_env_new_limits(&agent->env, config->iam_rate, config->sts_rate, err);
+    return rc != 0 ? rc : root_keys_load(&agent->env, err);
 }
 
 /* After a reload: everybody who keeps values of the configuration. Socket, state directory and
@@ -147,8 +144,7 @@ static void config_changed(struct config *config, void *arg)
     today_set(agent->env.today, config);
     schedule_set_config(agent->schedule, config);
     front_set_limits(agent->front, values);
-    budget_set_rate_all(agent->env.iam_budgets, values->iam_rate, values->iam_rate * 2);
-    budget_set_rate_all(agent->env.sts_budgets, values->sts_rate, values->sts_rate * 2);
+    lease_env_set_rates(&agent->env, values->iam_rate, values->sts_rate);
     audit_prune_set_retention(agent->audit_prune, values->audit_retention_s);
     identity_round_start(agent->identities, config);
     sweep_round_start(agent->sweeps, config);
@@ -364,8 +360,7 @@ static void agent_done(struct agent *agent)
     service_free(agent->service);
     if (agent->base != NULL)
         event_base_free(agent->base);
-    budget_set_free(agent->env.sts_budgets);
-    budget_set_free(agent->env.iam_budgets);
+    lease_env_free_limits(&agent->env);
     today_free(agent->env.today);
     identity_cache_free(agent->env.identities);
     sources_free(agent->env.sources);

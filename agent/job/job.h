@@ -27,6 +27,10 @@ struct job {
     job_run_fn *run;
     job_done_fn *done;
     bool internal;               /* the agent's own work: not counted against the lane's queue limit */
+    bool first;                  /* somebody waits for it: before all fresh jobs of its lane */
+    uint32_t way;                /* where its AWS calls go, 0 = unknown or nowhere: a way that hangs gets a part of the
+                                    threads only. run may set it and answer KMS_EAGAIN; it holds from the next run on */
+    uint8_t slot;                /* the lanes' */
     bool keyed;                  /* lease_id is set: one job per lease at a time (schedule/) */
     struct uuid lease_id;
     int64_t wake_ms;             /* boot clock; set with KMS_EAGAIN */

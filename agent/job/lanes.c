@@ -5,17 +5,24 @@
 static const unsigned reserve_of_64[LANE_COUNT] = {
     [LANE_REVOKE] = 8, [LANE_SESSION] = 8, [LANE_MINT] = 8, [LANE_BACKGROUND] = 2};
 
+static unsigned part_of(unsigned threads_max, unsigned divisor)
+{
+    return threads_max > divisor ? threads_max / divisor : 1;
+}
+
 void lanes_init(struct lanes *lanes, unsigned threads_max)
 {
     unsigned left = threads_max;
 
-    *lanes = (struct lanes){.threads_max = threads_max};
+    *lanes = (struct lanes){.threads_max = threads_max,
+                            .lane_slot_max = part_of(threads_max, 4),
+                            .slot_max = part_of(threads_max, 2)};
     for (unsigned i = 0; i < LANE_COUNT; i++) {
         struct lane *lane = &lanes->lane[i];
         unsigned share = reserve_of_64[i] * threads_max / 64;
 
-        queue_init(&lane->resumed);
-        queue_init(&lane->fresh);
+        way_queue_init(&lane->resumed);
+        way_queue_init(&lane->fresh);
         if (share == 0)
             share = 1;
         lane->reserve = share < left ? share : left;
@@ -31,21 +38,41 @@ void lanes_push(struct lanes *lanes, struct job *job, bool resumed)
 {
     struct lane *lane = &lanes->lane[job->lane];
 
-    queue_push(resumed ? &lane->resumed : &lane->fresh, &job->link);
+    way_queue_push(resumed || job->first ? &lane->resumed : &lane->fresh, way_slot(job->way),
+                   &job->link);
     if (!job->internal)
         lane->client_waiting++;
 }
 
-static struct job *lane_pop(struct lane *lane)
+/* The slots that have their part of the threads. */
+static uint64_t barred_slots(const struct lanes *lanes, const struct lane *lane)
 {
-    struct queue_link *link = queue_pop(&lane->resumed);
-    struct job *job;
+    uint64_t barred = 0;
 
+    for (unsigned i = 1; i < WAY_SLOTS; i++)
+        if (lane->slot_running[i] >= lanes->lane_slot_max ||
+            lanes->slot_running[i] >= lanes->slot_max)
+            barred |= UINT64_C(1) << i;
+    return barred;
+}
+
+static struct job *lane_pop(const struct lanes *lanes, struct lane *lane)
+{
+    struct queue_link *link;
+    uint64_t barred;
+    struct job *job;
+    unsigned slot;
+
+    if (lane->resumed.count + lane->fresh.count == 0)
+        return NULL;
+    barred = barred_slots(lanes, lane);
+    link = way_queue_pop(&lane->resumed, barred, &slot);
     if (link == NULL)
-        link = queue_pop(&lane->fresh);
+        link = way_queue_pop(&lane->fresh, barred, &slot);
     if (link == NULL)
         return NULL;
     job = QUEUE_OF(link, struct job, link);
+    job->slot = (uint8_t)slot;
     if (!job->internal)
         lane->client_waiting--;
     return job;
@@ -74,37 +101,50 @@ struct job *lanes_start(struct lanes *lanes)
 {
     for (unsigned i = 0; i < LANE_COUNT; i++) {
         struct lane *lane = &lanes->lane[i];
-        struct job *job = lane_may_start(lanes, i) ? lane_pop(lane) : NULL;
+        struct job *job = lane_may_start(lanes, i) ? lane_pop(lanes, lane) : NULL;
 
         if (job != NULL) {
             lane->running++;
+            lane->slot_running[job->slot]++;
             lanes->running++;
+            lanes->slot_running[job->slot]++;
             return job;
         }
     }
     return NULL;
 }
 
-void lanes_end(struct lanes *lanes, enum job_lane lane)
+void lanes_end(struct lanes *lanes, const struct job *job)
 {
-    lanes->lane[lane].running--;
+    struct lane *lane = &lanes->lane[job->lane];
+
+    lane->running--;
+    lane->slot_running[job->slot]--;
     lanes->running--;
+    lanes->slot_running[job->slot]--;
 }
 
-/* Takes the index-th element out of a singly linked queue. */
-static struct queue_link *queue_take(struct queue *queue, size_t index)
+/* Takes the index-th element, slot by slot; the others stay in order. */
+static struct queue_link *way_queue_take(struct way_queue *queue, size_t index)
 {
     struct queue_link *found = NULL;
-    size_t count = queue->count;
+    unsigned slot = 0;
+    size_t count;
 
+    while (index >= queue->slots[slot].count)
+        index -= queue->slots[slot++].count;
+    count = queue->slots[slot].count;
     for (size_t i = 0; i < count; i++) {
-        struct queue_link *link = queue_pop(queue);
+        struct queue_link *link = queue_pop(&queue->slots[slot]);
 
         if (i == index)
             found = link;
         else
-            queue_push(queue, link);
+            queue_push(&queue->slots[slot], link);
     }
+    if (queue->slots[slot].first == NULL)
+        queue->waiting &= ~(UINT64_C(1) << slot);
+    queue->count--;
     return found;
 }
 
@@ -119,11 +159,11 @@ struct job *lanes_take(struct lanes *lanes, uint64_t pick)
     index = (size_t)(pick % total);
     for (unsigned i = 0; i < LANE_COUNT; i++) {
         struct lane *lane = &lanes->lane[i];
-        struct queue *queues[2] = {&lane->resumed, &lane->fresh};
+        struct way_queue *queues[2] = {&lane->resumed, &lane->fresh};
 
         for (unsigned k = 0; k < 2; k++) {
             if (index < queues[k]->count) {
-                struct job *job = QUEUE_OF(queue_take(queues[k], index), struct job, link);
+                struct job *job = QUEUE_OF(way_queue_take(queues[k], index), struct job, link);
 
                 lane->client_waiting -= job->internal ? 0 : 1;
                 return job;

@@ -97,7 +97,7 @@ void pool_dispatch(struct pool *pool)
             return;
         if (!idle && !worker_start(pool, worker)) {
             /* The system has no thread for us: whoever ends next takes the job. */
-            lanes_end(&pool->lanes, job->lane);
+            lanes_end(&pool->lanes, job);
             lanes_push(&pool->lanes, job, true);
             return;
         }
@@ -151,7 +151,7 @@ static void worker_run(struct worker *worker, void *context)
     pthread_mutex_lock(&pool->lock);
     job->rc = rc;
     worker->job = NULL;
-    lanes_end(&pool->lanes, job->lane);
+    lanes_end(&pool->lanes, job);
     pool_hand_back(pool, job);
     pthread_cond_broadcast(&pool->ended);
 }
@@ -164,7 +164,7 @@ static void worker_give_up(struct worker *worker)
     struct job *job = worker->job;
 
     worker->job = NULL;
-    lanes_end(&pool->lanes, job->lane);
+    lanes_end(&pool->lanes, job);
     for (unsigned i = 0; i < pool->options.threads_max; i++) {
         if (pool->workers[i].state == WORKER_BUSY || pool->workers[i].state == WORKER_IDLE) {
             lanes_push(&pool->lanes, job, true);

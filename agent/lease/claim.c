@@ -13,6 +13,7 @@
 #define FAILED_AHEAD_MS 60000
 #define REVOKE_AHEAD_MS                                                                            \
     600000 /* no row of a revocation or a fence is set further ahead than this */
+#define RELEASE_AHEAD_MS 330000 /* no revocation that failed is put off further than this */
 /* No RECOVER, UNDELIVERED, REVOKE or FENCE row lies further ahead than this. */
 #define RECOVER_WINDOW_MS (DUE_MINT_DEADLINE_MS + CLAIM_AHEAD_MS + 900000)
 
@@ -48,6 +49,7 @@ static void add_row(struct claim *claim, const struct lease *lease, enum due_act
         .action = action,
         .slow = lease->stuck,
         .cleanup = lease->stage == REVOKE_CLEANUP || lease->stage == REVOKE_WAIT,
+        .way = recipe_way(&lease->recipe),
     };
 }
 
@@ -213,6 +215,52 @@ static int apply_revive(struct store_txn *txn, struct claim *claim, struct err *
     return rc;
 }
 
+static bool skip_all_but_revocations(enum due_action action)
+{
+    return action != DUE_REVOKE;
+}
+
+/* Put off after a failure: what was never tried, or waits to be sure, has no reason to hurry. */
+static bool was_put_off(const struct claim *claim, const struct lease *lease)
+{
+    return lease->state == LEASE_REVOKING && lease->attempts > 0 &&
+           (recipe_iam_way(&lease->recipe) == claim->release_way ||
+            recipe_source_way(&lease->recipe) == claim->release_way);
+}
+
+static int release_row(struct store_txn *txn, struct claim *claim, const struct due_row *row,
+                       struct err *err)
+{
+    struct lease lease;
+    int rc = store_get(txn, &row->id, &lease, err);
+
+    if (rc != 0 || !was_put_off(claim, &lease))
+        return rc;
+    lease.retry_ms = claim->now_ms;
+    return store_put(txn, &lease, err);
+}
+
+static int apply_release(struct store_txn *txn, struct claim *claim, struct err *err)
+{
+    struct due_row rows[CLAIM_MAX];
+    int64_t from_ms = claim->now_ms + 1, until_ms = claim->now_ms + RELEASE_AHEAD_MS;
+    size_t count = 0, failed = 0;
+    int rc;
+
+    if (claim->release_ms > from_ms)
+        from_ms = claim->release_ms;
+    rc = store_due_range(txn, from_ms, until_ms, rows, CLAIM_MAX, skip_all_but_revocations, &count,
+                         &claim->release_ms, err);
+    for (size_t i = 0; i < count; i++)
+        failed += release_row(txn, claim, &rows[i], err) != 0;
+    tell_failed(failed, err);
+    if (claim->release_ms == from_ms) /* as above */
+        claim->release_ms++;
+    claim->release_done = rc == 0 && (claim->release_ms == 0 || claim->release_ms > until_ms);
+    claim->next_ms = claim->now_ms;
+    return rc;
+}
+
 /* Recovery: unfinished work that is due or lies ahead is pulled to now, whatever the clock says;
  * the ordinary claims then find it. */
 static int apply_recover(struct store_txn *txn, struct claim *claim, struct err *err)
@@ -235,7 +283,7 @@ static int apply_claim(struct store_txn *txn, void *arg, struct err *err)
     int rc;
 
     ASSERT_ON_STORE();
-    claim->more = false;
+    claim->more = claim->release_done = false;
     claim->next_ms = 0;
     claim->written_count = 0;
     claim->ended_count = 0;
@@ -248,6 +296,8 @@ static int apply_claim(struct store_txn *txn, void *arg, struct err *err)
         return apply_recover(txn, claim, err);
     if (claim->revive)
         return apply_revive(txn, claim, err);
+    if (claim->release)
+        return apply_release(txn, claim, err);
     rc = store_due(txn, claim->now_ms, rows, max, claim->hold_expiries ? skip_dated : NULL, &count,
                    &claim->next_ms, err);
     if (rc != 0)

@@ -18,6 +18,7 @@ struct claim_row {
         action; /* DUE_REVOKE, DUE_RENEW, DUE_FENCE: to do now; the rest was done in the transaction */
     bool slow;  /* a stuck lease */
     bool cleanup; /* phase one is over: the key is dead */
+    uint32_t way; /* recipe_way() */
 };
 
 struct claim {
@@ -32,6 +33,12 @@ struct claim {
      * revive_ms is where to go on, 0: begin, and at the end. */
     bool revive;
     int64_t revive_ms;
+    /* A way that was silent answers: revocations put off for it are pulled to now, in parts;
+     * release_ms is where to go on. */
+    bool release;
+    uint32_t release_way;
+    int64_t release_ms;
+    bool release_done; /* the part was the last one */
     size_t max; /* ≤ CLAIM_MAX */
     struct claim_row rows[CLAIM_MAX];
     size_t count;

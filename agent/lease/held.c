@@ -176,8 +176,10 @@ static bool take(const struct lease *due, void *arg)
         store_hold(claim->env->store, &lease, NULL, again, &err) != 0)
         return true; /* the row is still there at the next look */
     if (lease.state == LEASE_REVOKING)
-        claim->rows[claim->count++] =
-            (struct claim_row){.id = lease.id, .action = DUE_REVOKE, .slow = lease.stuck};
+        claim->rows[claim->count++] = (struct claim_row){.id = lease.id,
+                                                         .action = DUE_REVOKE,
+                                                         .slow = lease.stuck,
+                                                         .way = recipe_way(&lease.recipe)};
     return claim->count < CLAIM_MAX;
 }
 

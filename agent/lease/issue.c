@@ -202,6 +202,7 @@ struct issue *issue_new(struct lease_env *env, const struct issue_params *params
     issue->secret = params->secret;
     issue->finished = finished;
     issue->arg = arg;
+    issue->job.way = recipe_way(&params->secret->recipe);
     issue->job.lane = params->secret->recipe.type == CREDENTIAL_SESSION ? LANE_SESSION : LANE_MINT;
     issue->job.run = issue_run;
     issue->job.done = issue_done;

@@ -195,6 +195,14 @@ static int recheck_denied(struct revoke *revoke)
     return rc == KMS_EAGAIN ? rc : KMS_EAWSDENIED;
 }
 
+/* The due index brings it only if it was written there. */
+static bool is_left_to_others(const struct revoke *revoke)
+{
+    struct store_held held;
+
+    return revoke->only_begin && !store_held_get(revoke->env->store, &revoke->job.lease_id, &held);
+}
+
 /* REVOKING durable, unless it is; sessions are over with that. */
 static int revoke_begin(struct revoke *revoke)
 {
@@ -202,14 +210,16 @@ static int revoke_begin(struct revoke *revoke)
         .id = revoke->job.lease_id,
         .reason = revoke->reason,
         .actor = revoke->has_actor ? &revoke->actor : NULL,
-        .hold_ms = HOLD_MS,
+        .hold_ms = revoke->only_begin ? 0 : HOLD_MS,
     };
     int rc = lease_txn_begin_revoke(revoke->env, &begin, &revoke->lease, &revoke->err);
 
     if (rc != 0)
         return rc;
     crash_point("revoke-begin");
-    if (revoke->lease.state == LEASE_REVOKING)
+    if (is_left_to_others(revoke))
+        revoke->env->due_changed(revoke->env->due_changed_arg);
+    else if (revoke->lease.state == LEASE_REVOKING)
         revoke->progress->begun = true;
     return 0;
 }
@@ -241,6 +251,43 @@ static int judge(struct revoke *revoke, int rc)
                             &p->result, &p->retry, p->retry_limit_ms, &revoke->job, rc);
 }
 
+static int open_access(struct revoke *revoke, struct lease_worker *worker)
+{
+    struct revoke_progress *p = revoke->progress;
+    bool open = p->access.open;
+    int rc = revoke_open(revoke, worker);
+
+    p->no_source = rc != 0;
+    if (rc == 0 && !open)
+        revoke_note_source(revoke, true);
+    return rc;
+}
+
+static int run_on_way(struct revoke *revoke)
+{
+    int64_t began_ms = clock_boot_ms();
+    int rc = revoke_enter_way(revoke, &revoke->err);
+
+    if (rc != 0)
+        return rc;
+    rc = run_stage(revoke);
+    if (rc == KMS_EAWSDENIED)
+        rc = recheck_denied(revoke);
+    revoke_leave_way(revoke, rc, began_ms);
+    return rc;
+}
+
+/* Now that the record is known: only as many threads as its way may have. */
+static bool is_on_its_way(struct revoke *revoke)
+{
+    uint32_t way = recipe_way(&revoke->lease.recipe);
+    bool is = revoke->job.way == way;
+
+    revoke->job.way = way;
+    revoke->job.wake_ms = clock_boot_ms();
+    return is;
+}
+
 static int revoke_run(struct job *job, void *worker_context)
 {
     struct revoke *revoke = QUEUE_OF(job, struct revoke, job);
@@ -254,15 +301,15 @@ static int revoke_run(struct job *job, void *worker_context)
         rc = revoke_begin(revoke);
         if (rc != 0 || !p->begun)
             return rc;
+        if (!is_on_its_way(revoke))
+            return KMS_EAGAIN;
     }
     was_over = revoke_is_over(&revoke->lease);
     do {
         p->result = (struct aws_result){0};
-        rc = revoke_open(revoke, worker_context);
+        rc = open_access(revoke, worker_context);
         if (rc == 0)
-            rc = run_stage(revoke);
-        if (rc == KMS_EAWSDENIED)
-            rc = recheck_denied(revoke);
+            rc = run_on_way(revoke);
         if (rc < 0 && rc != KMS_EAGAIN)
             rc = judge(revoke, rc);
         if (rc < 0 && rc != KMS_EAGAIN)
@@ -273,6 +320,8 @@ static int revoke_run(struct job *job, void *worker_context)
         /* Phase one is one stretch, but a client is answered as soon as the key is dead. */
     } while (rc == 0 && revoke->lease.stage == REVOKE_DENY && revoke->finished == NULL);
     aws_access_done(&p->access);
+    if (rc < 0 && p->no_source)
+        revoke_note_source(revoke, false);
     if (rc < 0)
         return revoke_failed(revoke, rc);
     rc = revoke_after_stage(revoke, rc);
@@ -319,7 +368,8 @@ struct revoke *revoke_new(struct lease_env *env, const struct uuid *lease_id,
     revoke->job.lane = LANE_REVOKE;
     revoke->job.run = revoke_run;
     revoke->job.done = revoke_done;
-    revoke->job.internal = true; /* a revocation is never turned away */
+    revoke->job.first = finished != NULL; /* somebody waits for the answer */
+    revoke->job.internal = true;          /* a revocation is never turned away */
     revoke->job.keyed = true;
     revoke->job.lease_id = *lease_id;
     return revoke;

@@ -15,6 +15,7 @@ struct revoke {
     enum revoke_reason reason; /* REVOKE_NONE: carry on with a lease that is REVOKING */
     struct lease_owner actor;  /* who asked */
     bool has_actor;
+    bool only_begin;    /* record that it begins; the due index brings the rest */
     struct lease lease; /* after */
     struct err err;
     void (*finished)(struct revoke *revoke,

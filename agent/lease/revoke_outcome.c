@@ -17,7 +17,7 @@
 #define SLOW_MS 60000 /* stuck leases: first tries, then … */
 #define SLOW_LATER_MS 300000
 #define SLOW_TRIES 5
-#define OWN_TRIES 4 /* quick ones, before a fault of this host counts as one that lasts */
+#define OWN_TRIES 4   /* quick ones, before a fault of this host counts as one that lasts */
 #define WAIT_MS 20000 /* "waiting to be sure" asks again this often */
 #define CREATE_WINDOW_MS                                                                           \
     20000 /* after a crash: a CreateUser may have been sent this long after the intent */

@@ -29,6 +29,8 @@ struct revoke_progress {
     struct err frozen_err;   /* how the lease's own credentials failed */
     bool account_asked;      /* STS was asked whose today's credentials are */
     bool explained;          /* err says what is missing */
+    struct way_visit visit;  /* of IAM's endpoint, during a run */
+    bool no_source;          /* the management credential was not to be had */
     bool begun;    /* REVOKING is durable, lease is the record */
     bool verified; /* the user of that name is ours */
     bool ended;    /* the key died in this job */
@@ -53,6 +55,12 @@ void revoke_doubt(struct revoke *revoke);
 int revoke_deny_now(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
 /* Phase two: 0 never, STAGE_GONE DeleteUser said 200, STAGE_ABSENT, KMS_EAGAIN, or an error. */
 int revoke_cleanup(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
+/* Onto the way to IAM: 0, or KMS_EAWSDOWN: it is silent and another revocation asks it. */
+int revoke_enter_way(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
+/* Off it with what the last call showed; began_ms: boot clock. Fine when it was not entered. */
+void revoke_leave_way(struct revoke *revoke, int rc, int64_t began_ms);
+/* Whether the lease's management credential was to be had. */
+void revoke_note_source(struct revoke *revoke, bool was);
 /* The key is dead; what is left is clean-up, or nothing. */
 bool revoke_is_over(const struct lease *lease);
 /* After a stage that went well: gone, or on to the next one. A client hears now; phase two waits its turn. */

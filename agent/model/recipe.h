@@ -60,6 +60,11 @@ bool recipe_same_source(const struct recipe *a, const struct recipe *b);
  * what it is assumed with is today's. Whose AWS is asked (endpoints, region, CA file) and the path stay frozen. False
  * when that is the same source, so that nothing would be won. */
 bool recipe_stand_in(const struct recipe *frozen, const struct recipe *today, struct recipe *ret);
+/* Where calls for the recipe's leases go, as numbers, never 0; equal for recipes that hang together:
+ * all of it, so that one part hanging holds up no other way; IAM's endpoint; what gives the management credential. */
+uint32_t recipe_way(const struct recipe *recipe);
+uint32_t recipe_iam_way(const struct recipe *recipe);
+uint32_t recipe_source_way(const struct recipe *recipe);
 /* "access-key" …, "iam-user" …; never NULL. */
 const char *secret_method_name(enum secret_method method);
 const char *credential_type_name(enum credential_type type);

@@ -37,6 +37,7 @@ struct due_pump {
     bool starved; /* more rows are due than there is room for */
     bool recover;
     bool dated;            /* recovery began anew when AWS's time was known */
+    uint32_t release_way;  /* answers again: what was put off is being pulled to now; 0 = none */
     bool revive;           /* AWS time went back, or the last process may have had a wrong one */
     int64_t apart_ms;      /* AWS time minus boot clock at the last look */
     bool failing;          /* the last claim failed; logged once */
@@ -79,6 +80,17 @@ static void pump_check_time(struct due_pump *pump)
     pump->apart_ms = apart_ms;
 }
 
+/* As for what is revived: every other claim. */
+static void pump_release(struct due_pump *pump, struct claim *claim)
+{
+    if (pump->release_way == 0) {
+        pump->release_way = ways_take_released(pump->options.env->ways);
+        claim->release_ms = 0;
+    }
+    claim->release_way = pump->release_way;
+    claim->release = !pump->recover && !claim->revive && pump->release_way != 0 && !claim->release;
+}
+
 void due_pump_look(struct due_pump *pump)
 {
     struct claim *claim = &pump->flight->claim;
@@ -103,6 +115,7 @@ void due_pump_look(struct due_pump *pump)
     claim->recover = pump->recover;
     /* Every other claim, so that what is due does not wait for a long index. */
     claim->revive = !pump->recover && pump->revive && !claim->revive;
+    pump_release(pump, claim);
     claim->unrecorded = pump->unrecorded;
     claim->max = pump->max;
     claim->count = 0;
@@ -191,7 +204,9 @@ static void pump_claimed(struct due_pump *pump)
     }
     if (claim->revive && claim->revive_ms == 0)
         pump->revive = false;
-    if (claim->revive || pump->revive)
+    if (claim->release_done)
+        pump->release_way = 0;
+    if (claim->revive || pump->revive || claim->release || pump->release_way != 0)
         pump->wanted = true;
     pump_plan(pump, claim);
     if (claim->more || pump->wanted)

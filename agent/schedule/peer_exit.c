@@ -88,6 +88,9 @@ static bool submit(struct watch *watch)
 
     if (revoke == NULL)
         return false;
+    /* The exits of one way must not wait for the calls of another: those go by way (row_queue.h).
+     */
+    revoke->only_begin = true;
     if (tasks_submit(peers->options.tasks, &revoke->job, on_ended, watch) != 0) {
         hooks->revoke_free(revoke);
         return false;

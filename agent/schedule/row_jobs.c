@@ -12,6 +12,7 @@ struct row_job {
     struct row_job *prev, *next;
     struct row_jobs *jobs;
     enum row_class row_class;
+    uint32_t way;
     bool renewal;
     int64_t claimed_ms;
     /* A row of the lease came while the job ran. It may be from after the job's own commit, so it
@@ -23,7 +24,6 @@ struct row_job {
 struct row_jobs {
     struct row_jobs_options options;
     struct row_queue queues[ROW_CLASS_COUNT];
-    unsigned running[ROW_CLASS_COUNT];
     struct id_map revoking; /* leases that a job is being made or run for */
     struct row_job *first;
 };
@@ -32,15 +32,21 @@ struct row_jobs *row_jobs_new(const struct row_jobs_options *options)
 {
     struct row_jobs *jobs = calloc(1, sizeof *jobs);
 
-    if (jobs != NULL)
-        jobs->options = *options;
+    if (jobs == NULL)
+        return NULL;
+    jobs->options = *options;
+    for (unsigned i = 0; i < ROW_CLASS_COUNT; i++)
+        row_queue_init(&jobs->queues[i], i);
     return jobs;
 }
 
 void row_jobs_free(struct row_jobs *jobs)
 {
-    if (jobs != NULL && jobs->first == NULL)
-        free(jobs);
+    if (jobs == NULL || jobs->first != NULL)
+        return;
+    for (unsigned i = 0; i < ROW_CLASS_COUNT; i++)
+        row_queue_done(&jobs->queues[i]);
+    free(jobs);
 }
 
 static struct row_job *row_job_new(struct row_jobs *jobs, const struct claim_row *row,
@@ -53,12 +59,13 @@ static struct row_job *row_job_new(struct row_jobs *jobs, const struct claim_row
     row_job->jobs = jobs;
     row_job->row_class = row_class_of(row);
     row_job->renewal = row_is_renewal(row);
+    row_job->way = row->way;
     row_job->claimed_ms = claimed_ms;
     row_job->next = jobs->first;
     if (jobs->first != NULL)
         jobs->first->prev = row_job;
     jobs->first = row_job;
-    jobs->running[row_job->row_class]++;
+    row_queue_count_job(&jobs->queues[row_job->row_class], row_job->way, 1);
     if (!row_job->renewal)
         id_map_add(&jobs->revoking, &row->id, &row_job->node);
     return row_job;
@@ -74,7 +81,7 @@ static void row_job_free(struct row_job *row_job)
         jobs->first = row_job->next;
     if (row_job->next != NULL)
         row_job->next->prev = row_job->prev;
-    jobs->running[row_job->row_class]--;
+    row_queue_count_job(&jobs->queues[row_job->row_class], row_job->way, -1);
     if (!row_job->renewal)
         id_map_remove(&jobs->revoking, &row_job->node);
     free(row_job);
@@ -118,6 +125,8 @@ static void start_revoke(struct row_jobs *jobs, const struct claim_row *row,
 
     if (revoke != NULL && row->slow)
         revoke->job.lane = LANE_BACKGROUND;
+    if (revoke != NULL)
+        revoke->job.way = row->way;
     if (revoke != NULL && tasks_submit(jobs->options.tasks, &revoke->job, on_ended, row_job) == 0)
         return;
     if (revoke != NULL)
@@ -131,8 +140,10 @@ static void start_renew(struct row_jobs *jobs, const struct claim_row *row, stru
     struct renew *renew = hooks->renew_new(jobs->options.env, *jobs->options.config, &row->id, 0,
                                            NULL, on_renewed, jobs);
 
-    if (renew != NULL)
+    if (renew != NULL) {
         renew->settle_only = row->action == DUE_FENCE;
+        renew->job.way = row->way;
+    }
     if (renew != NULL && tasks_submit(jobs->options.tasks, &renew->job, on_ended, row_job) == 0)
         return;
     if (renew != NULL)
@@ -170,12 +181,11 @@ static void start(struct row_jobs *jobs, const struct claim_row *row, int64_t cl
 
 void row_jobs_fill(struct row_jobs *jobs)
 {
-    int64_t now = clock_boot_ms(), claimed_ms;
     struct claim_row row;
+    int64_t claimed_ms;
 
     for (unsigned i = 0; i < ROW_CLASS_COUNT; i++)
-        while (jobs->running[i] < row_class_jobs(i) &&
-               row_queue_pop(&jobs->queues[i], now, &row, &claimed_ms))
+        while (row_queue_pop(&jobs->queues[i], &row, &claimed_ms))
             start(jobs, &row, claimed_ms);
 }
 
@@ -184,13 +194,13 @@ void row_jobs_add(struct row_jobs *jobs, const struct claim_row *rows, size_t co
     int64_t now = clock_boot_ms();
 
     for (size_t i = 0; i < count; i++)
-        (void)row_queue_push(&jobs->queues[row_class_of(&rows[i])], &rows[i], now);
+        row_queue_push(&jobs->queues[row_class_of(&rows[i])], &rows[i], now);
     row_jobs_fill(jobs);
 }
 
 bool row_jobs_hungry(const struct row_jobs *jobs)
 {
-    return jobs->queues[ROW_KEY].count == 0;
+    return row_queue_hungry(&jobs->queues[ROW_KEY]);
 }
 
 int64_t row_jobs_oldest_ms(const struct row_jobs *jobs)
@@ -213,6 +223,6 @@ unsigned row_jobs_count(const struct row_jobs *jobs)
     unsigned count = 0;
 
     for (unsigned i = 0; i < ROW_CLASS_COUNT; i++)
-        count += jobs->running[i];
+        count += jobs->queues[i].running;
     return count;
 }

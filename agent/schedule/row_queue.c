@@ -1,7 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schedule/row_queue.h"
 
-#define ROW_FRESH_MS (CLAIM_AHEAD_MS - 30000)
+#include <stdlib.h>
+
+/* Jobs of a class at once (with those of peer exits 256), those of one way among them; rows that
+ * wait. */
+static const struct {
+    unsigned jobs, way_jobs;
+    size_t rows, way_rows;
+} limits[ROW_CLASS_COUNT] = {
+    /* A way that hangs for thousands of keys must not stop the claims of others. */
+    [ROW_KEY] = {112, 24, 16384, 16384},
+    [ROW_RENEW] = {32, 8, 1024, 512},
+    [ROW_CLEANUP] = {64, 24, 1024, 512},
+    [ROW_SLOW] = {16, 4, 1024, 512},
+};
+
+struct row_wait {
+    struct queue_link link;
+    struct id_node node;
+    struct claim_row row;
+    int64_t claimed_ms; /* boot clock */
+};
 
 bool row_is_renewal(const struct claim_row *row)
 {
@@ -17,46 +37,91 @@ enum row_class row_class_of(const struct claim_row *row)
     return row->cleanup ? ROW_CLEANUP : ROW_KEY;
 }
 
-unsigned row_class_jobs(enum row_class row_class)
+void row_queue_init(struct row_queue *queue, enum row_class row_class)
 {
-    static const unsigned jobs[ROW_CLASS_COUNT] = {[ROW_KEY] = ROW_JOBS_KEY,
-                                                   [ROW_RENEW] = ROW_JOBS_RENEW,
-                                                   [ROW_CLEANUP] = ROW_JOBS_CLEANUP,
-                                                   [ROW_SLOW] = ROW_JOBS_SLOW};
-
-    return jobs[row_class];
+    *queue = (struct row_queue){.row_class = row_class};
+    way_queue_init(&queue->rows);
 }
 
-bool row_queue_push(struct row_queue *queue, const struct claim_row *row, int64_t now_boot_ms)
+void row_queue_done(struct row_queue *queue)
 {
-    size_t at = (queue->first + queue->count) % ROW_QUEUE_MAX;
+    struct queue_link *link;
+    unsigned slot;
 
-    if (queue->count == ROW_QUEUE_MAX)
+    while ((link = way_queue_pop(&queue->rows, 0, &slot)) != NULL)
+        free(QUEUE_OF(link, struct row_wait, link));
+}
+
+void row_queue_push(struct row_queue *queue, const struct claim_row *row, int64_t now_boot_ms)
+{
+    unsigned slot = way_slot(row->way);
+    struct row_wait *wait;
+
+    if (queue->rows.count >= limits[queue->row_class].rows ||
+        queue->rows.slots[slot].count >= limits[queue->row_class].way_rows ||
+        id_map_find(&queue->ids, &row->id) != NULL)
+        return;
+    wait = malloc(sizeof *wait);
+    if (wait == NULL)
+        return;
+    wait->row = *row;
+    wait->claimed_ms = now_boot_ms;
+    way_queue_push(&queue->rows, slot, &wait->link);
+    id_map_add(&queue->ids, &row->id, &wait->node);
+}
+
+static uint64_t barred_slots(const struct row_queue *queue)
+{
+    uint64_t barred = 0;
+
+    for (unsigned i = 0; i < WAY_SLOTS; i++)
+        if (queue->slot_running[i] >= limits[queue->row_class].way_jobs)
+            barred |= UINT64_C(1) << i;
+    return barred;
+}
+
+bool row_queue_pop(struct row_queue *queue, struct claim_row *ret, int64_t *ret_claimed_ms)
+{
+    struct queue_link *link;
+    struct row_wait *wait;
+    unsigned slot;
+
+    if (queue->rows.count == 0 || queue->running >= limits[queue->row_class].jobs)
         return false;
-    queue->rows[at] = *row;
-    queue->claimed_ms[at] = now_boot_ms;
-    queue->count++;
+    link = way_queue_pop(&queue->rows, barred_slots(queue), &slot);
+    if (link == NULL)
+        return false;
+    wait = QUEUE_OF(link, struct row_wait, link);
+    *ret = wait->row;
+    *ret_claimed_ms = wait->claimed_ms;
+    id_map_remove(&queue->ids, &wait->node);
+    free(wait);
     return true;
 }
 
-bool row_queue_pop(struct row_queue *queue, int64_t now_boot_ms, struct claim_row *ret,
-                   int64_t *ret_claimed_ms)
+bool row_queue_hungry(const struct row_queue *queue)
 {
-    while (queue->count > 0) {
-        size_t at = queue->first;
+    if (queue->rows.count >= limits[queue->row_class].rows)
+        return false;
+    return (queue->rows.waiting & ~barred_slots(queue)) == 0;
+}
 
-        queue->first = (queue->first + 1) % ROW_QUEUE_MAX;
-        queue->count--;
-        if (now_boot_ms - queue->claimed_ms[at] >= ROW_FRESH_MS)
-            continue;
-        *ret = queue->rows[at];
-        *ret_claimed_ms = queue->claimed_ms[at];
-        return true;
-    }
-    return false;
+void row_queue_count_job(struct row_queue *queue, uint32_t way, int count)
+{
+    queue->running += (unsigned)count;
+    queue->slot_running[way_slot(way)] += (unsigned)count;
 }
 
 int64_t row_queue_oldest_ms(const struct row_queue *queue)
 {
-    return queue->count == 0 ? 0 : queue->claimed_ms[queue->first];
+    int64_t oldest_ms = 0;
+
+    for (uint64_t left = queue->rows.waiting; left != 0; left &= left - 1) {
+        const struct queue *slot = &queue->rows.slots[__builtin_ctzll(left)];
+        int64_t ms = QUEUE_OF(slot->first, struct row_wait, link)->claimed_ms;
+
+        if (oldest_ms == 0 || ms < oldest_ms)
+            oldest_ms = ms;
+    }
+    return oldest_ms;
 }

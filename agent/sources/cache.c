@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define ENTRIES_MAX 128
-#define WAIT_MS 45000       /* longer than any fetch takes */
+#define WAIT_MS 45000      /* longer than any fetch takes */
 #define WAIT_AGAIN_MS 1000 /* after the one before came to nothing without an answer */
 #define RECHECK_MS                                                                                 \
     60000 /* a source that hands out a nearly ended session is not asked more often */

@@ -46,10 +46,9 @@ static int ask(const struct source_fetch *fetch, const char *method, const char 
     if (n < 0 || (size_t)n >= sizeof(url))
         return err_set(err, KMS_ESOURCE, "the endpoint of " WHAT " is too long");
     rc = source_ask(fetch, &request, WHAT, ret, err);
-    return rc != 0 && ret->status != 0
-               ? err_set(err, rc, WHAT " answered HTTP status %d to %s /%s", ret->status, method,
-                         path)
-               : rc;
+    return rc != 0 && ret->status != 0 ? err_set(err, rc, WHAT " answered HTTP status %d to %s /%s",
+                                                 ret->status, method, path)
+                                       : rc;
 }
 
 /* The header that version 2 asks for, in wiping memory. */

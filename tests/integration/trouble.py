@@ -65,6 +65,34 @@ class InBackground:
         return self.result
 
 
+class Passage:
+    """A TCP endpoint that passes on to another port, or, while stalled, takes all and gives nothing: a black hole."""
+
+    def __init__(self, port):
+        self.target, self.stalled = port, False
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.connections = 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            self.connections += 1
+            server = socket.create_connection(("127.0.0.1", self.target))
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=self.copy, args=pair, daemon=True).start()
+
+    def copy(self, source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                while self.stalled:
+                    time.sleep(0.05)
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+
 class Journal:
     """A socket in place of journald's, in a mount namespace of the agent's own (root): keeps what is sent there.
     The native protocol, https://systemd.io/JOURNAL_NATIVE_PROTOCOL/: lines FIELD=value here."""

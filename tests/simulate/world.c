@@ -171,6 +171,7 @@ void world_boot(void)
     must(identity_cache_new(&world.env.identities, &err), &err);
     world.env.iam_budgets = budget_set_new(IAM_RATE, IAM_RATE * 2);
     world.env.sts_budgets = budget_set_new(IAM_RATE, IAM_RATE * 2);
+    world.env.ways = ways_new();
     world.base = event_base_new();
     must(mailbox_new(world.base, &world.mailbox, &err), &err);
     options.base = world.base;
@@ -219,6 +220,7 @@ void world_stop(void)
     event_base_free(world.base);
     budget_set_free(world.env.iam_budgets);
     budget_set_free(world.env.sts_budgets);
+    ways_free(world.env.ways);
     identity_cache_free(world.env.identities);
     sources_free(world.env.sources);
     world.alive = false;

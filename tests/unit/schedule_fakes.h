@@ -55,6 +55,8 @@ struct fake {
     unsigned jobs_alive, jobs_most; /* revoke and renew jobs made and not ended */
     unsigned busy, busy_most;       /* running at one moment */
     int work_ms;                    /* how long a job works */
+    uint32_t hang_way;              /* jobs of this way … */
+    int hang_ms;                    /* … work this long */
     int revoke_rc;
     enum lease_state after; /* what a revoke job finds or makes */
     bool revoke_none;       /* revoke_new answers NULL */
@@ -181,7 +183,7 @@ static void fake_note(struct job *job, enum revoke_reason reason, bool renewal)
     fake->busy++;
     if (fake->busy > fake->busy_most)
         fake->busy_most = fake->busy;
-    work_ms = fake->work_ms;
+    work_ms = job->way != 0 && job->way == fake->hang_way ? fake->hang_ms : fake->work_ms;
     pthread_mutex_unlock(&fake->lock);
     for (int i = 0; i < work_ms && !atomic_load(&job->canceled); i++)
         usleep(1000);
@@ -205,6 +207,8 @@ static int fake_revoke_run(struct job *job, void *worker)
     int rc;
 
     assert_non_null(worker);
+    /* An exit is recorded only: its calls go by way, as those of due rows do. */
+    assert_int_equal(revoke->only_begin, revoke->reason == REVOKE_PEER_EXIT);
     fake_note(job, revoke->reason, false);
     pthread_mutex_lock(&the_fake->lock);
     rc = the_fake->revoke_rc;

@@ -273,6 +273,74 @@ static void test_keys_first(void **state)
     fail();
 }
 
+static void wait_note(struct fake *fake, unsigned number, int64_t since_ms, int64_t limit_ms)
+{
+    for (;;) {
+        for (size_t i = 0; i < fake_notes(fake); i++)
+            if (fake_number(&fake->notes[i].id) == number)
+                return;
+        assert_true(clock_boot_ms() - since_ms < limit_ms);
+        fake_turn(fake, 10);
+    }
+}
+
+/* Calls for thousands of leases of one endpoint hang: keys, renewals and clean-ups of others do not
+ * wait for them, whether they were due later or come when all of those are claimed. */
+static void test_one_way_holds_up_no_other(void **state)
+{
+    enum { HUNG = 3000 };
+    struct fake *fake = *state;
+    int64_t now = clock_aws_ms(), since;
+
+    for (unsigned i = 0; i < HUNG; i++) {
+        fake_add_row(fake, 1000 + i, DUE_REVOKE, now - 5000);
+        fake->rows[i].row.way = 7;
+        fake->rows[i].row.cleanup = i % 8 == 7;
+    }
+    fake->hang_way = 7;
+    fake->hang_ms = 60000;
+    for (unsigned n = 1; n <= 8; n++) {
+        fake_add_row(fake, n, DUE_REVOKE, now - 4000 + n);
+        fake->rows[fake->row_count - 1].row.way = 8;
+        fake->rows[fake->row_count - 1].row.cleanup = n == 8;
+    }
+    since = clock_boot_ms();
+    work_start(fake);
+    for (unsigned n = 1; n <= 8; n++)
+        wait_note(fake, n, since, 2000);
+    fake_turn(fake, 500);
+    assert_true(fake_notes(fake) <= 16 + 8); /* the threads of one way */
+    for (unsigned n = 11; n <= 14; n++) {
+        since = clock_boot_ms();
+        fake_add_row(fake, n, DUE_REVOKE, clock_aws_ms());
+        fake->rows[fake->row_count - 1].row.way = n % 2 == 0 ? 8 : 0;
+        schedule_poke(fake->schedule);
+        wait_note(fake, n, since, 1000);
+    }
+    assert_true(fake->jobs_most <= 64);
+}
+
+/* What is claimed again while it waits is the same row. */
+static void test_a_row_that_waits_is_there_once(void **state)
+{
+    struct fake *fake = *state;
+    int64_t now = clock_aws_ms();
+
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned i = 0; i < 100; i++) {
+            fake_add_row(fake, i, DUE_REVOKE, now - 1000);
+            fake->rows[fake->row_count - 1].row.way = 7;
+        }
+    fake->hang_way = 7;
+    fake->hang_ms = 20;
+    work_start(fake);
+    for (int i = 0; i < 1000 && fake_notes(fake) < 100; i++)
+        fake_turn(fake, 10);
+    fake_turn(fake, 1000);
+    assert_true(fake_notes(fake) >= 100);
+    assert_true(fake_notes(fake) < 200); /* only what ran when it came again has to run once more */
+}
+
 static void add_while_working(struct fake *fake)
 {
     fake->work_ms = 200;
@@ -336,6 +404,8 @@ int main(void)
         TEST(test_failed_claims_are_tried_again),
         TEST(test_many_rows),
         TEST(test_keys_first),
+        TEST(test_one_way_holds_up_no_other),
+        TEST(test_a_row_that_waits_is_there_once),
         TEST(test_rows_that_come_meanwhile),
         TEST(test_no_more_jobs_once_revoked),
         TEST(test_overdue_is_seen),

@@ -218,6 +218,67 @@ static void test_idle_lane_uses_the_rest(void **state)
     rig_free(rig);
 }
 
+/* Calls to one endpoint that hang, however many and for whatever, leave threads to the others. */
+static void test_a_way_that_hangs_gets_a_part(void **state)
+{
+    struct rig *rig = rig_new(64, 200, 0);
+    struct task revokes[100] = {0}, mints[100] = {0}, sweeps[100] = {0}, others[40] = {0};
+    unsigned waiting, running;
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        revokes[i].job.way = mints[i].job.way = sweeps[i].job.way = 7;
+        assert_int_equal(submit(rig, &revokes[i], LANE_REVOKE, run_block), 0);
+    }
+    wait_for(rig, &rig->running, 16);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(submit(rig, &mints[i], LANE_MINT, run_block), 0);
+        assert_int_equal(submit(rig, &sweeps[i], LANE_BACKGROUND, run_block), 0);
+    }
+    wait_for(rig, &rig->running, 32);
+    pool_load(rig->pool, LANE_REVOKE, &waiting, &running);
+    assert_int_equal(running, 16);
+    assert_int_equal(waiting, 84);
+    for (unsigned i = 0; i < 40; i++) {
+        others[i].job.way = 8 + i % 2;
+        assert_int_equal(submit(rig, &others[i], i % LANE_COUNT, run_steps), 0);
+    }
+    wait_finished(rig, 40);
+    assert_int_equal(atomic_load(&rig->running), 32);
+    for (unsigned i = 0; i < 300; i++)
+        sem_post(&rig->gate);
+    wait_finished(rig, 340); /* and each that ends lets the next one in */
+    rig_free(rig);
+}
+
+/* The ways of a lane take turns, and what somebody waits for goes before all that is new. */
+static void test_ways_take_turns(void **state)
+{
+    static const struct {
+        uint32_t way;
+        bool first;
+        unsigned position;
+    } rows[] = {{7, false, 2}, {7, false, 4}, {7, false, 6},
+                {8, false, 3}, {8, false, 5}, {0, true, 1}};
+    struct rig *rig = rig_new(1, 10, 0);
+    struct task blocker = {0}, tasks[6] = {0};
+
+    (void)state;
+    assert_int_equal(submit(rig, &blocker, LANE_REVOKE, run_block), 0);
+    wait_for(rig, &rig->running, 1);
+    for (unsigned i = 0; i < 6; i++) {
+        tasks[i].number = rows[i].position;
+        tasks[i].job.way = rows[i].way;
+        tasks[i].job.first = rows[i].first;
+        assert_int_equal(submit(rig, &tasks[i], LANE_REVOKE, run_steps), 0);
+    }
+    sem_post(&rig->gate);
+    wait_finished(rig, 7);
+    for (unsigned i = 0; i < 7; i++)
+        assert_int_equal(rig->order[i], i);
+    rig_free(rig);
+}
+
 static void test_one_thread_serves_all_lanes(void **state)
 {
     struct rig *rig = rig_new(1, 10, 0);
@@ -486,6 +547,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full_mint_lane_never_delays),
         cmocka_unit_test(test_idle_lane_uses_the_rest),
+        cmocka_unit_test(test_a_way_that_hangs_gets_a_part),
+        cmocka_unit_test(test_ways_take_turns),
         cmocka_unit_test(test_one_thread_serves_all_lanes),
         cmocka_unit_test(test_busy_at_once),
         cmocka_unit_test(test_order),

@@ -143,6 +143,40 @@ static void stand_in(void **state)
     assert_string_equal(found.iam_endpoint, "");
 }
 
+/* ---- where calls go ---- */
+
+static void ways_of_recipes(void **state)
+{
+    struct recipe recipe = {.method = SECRET_ASSUME_ROLE, .region = "eu-west-1"}, other = recipe;
+
+    (void)state;
+    assert_true(recipe_way(&recipe) != 0 && recipe_iam_way(&recipe) != 0);
+    /* IAM has one endpoint a partition, STS one a region. */
+    strcpy(other.region, "us-east-1");
+    assert_int_equal(recipe_iam_way(&recipe), recipe_iam_way(&other));
+    assert_int_not_equal(recipe_way(&recipe), recipe_way(&other));
+    strcpy(other.region, "cn-north-1");
+    assert_int_not_equal(recipe_iam_way(&recipe), recipe_iam_way(&other));
+    /* Who hangs together by an endpoint does so whoever it is; the source is one for each. */
+    other = recipe;
+    strcpy(other.role_arn, "arn:aws:iam::123456789012:role/other");
+    assert_int_equal(recipe_way(&recipe), recipe_way(&other));
+    assert_int_not_equal(recipe_source_way(&recipe), recipe_source_way(&other));
+    strcpy(other.iam_endpoint, "http://127.0.0.1:1");
+    assert_int_not_equal(recipe_way(&recipe), recipe_way(&other));
+    assert_int_not_equal(recipe_iam_way(&recipe), recipe_iam_way(&other));
+    /* A metadata service that hangs is nothing to those with a key of their own. */
+    other = recipe;
+    strcpy(other.access_key_id, "env:ID");
+    assert_int_not_equal(recipe_way(&recipe), recipe_way(&other));
+    other.method = SECRET_ACCESS_KEY;
+    recipe = other;
+    strcpy(other.sts_endpoint, "http://127.0.0.1:1");
+    assert_int_equal(recipe_way(&recipe), recipe_way(&other)); /* nor STS to IAM users by key */
+    recipe.type = other.type = CREDENTIAL_SESSION;
+    assert_int_not_equal(recipe_way(&recipe), recipe_way(&other));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +184,7 @@ int main(void)
         cmocka_unit_test(what_does_not),
         cmocka_unit_test(permissions),
         cmocka_unit_test(stand_in),
+        cmocka_unit_test(ways_of_recipes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

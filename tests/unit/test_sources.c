@@ -470,8 +470,8 @@ static void what_a_service_says_decides(void **state)
 {
     static const struct {
         int status, rc;
-    } rows[] = {{0, KMS_EAWSDOWN},   {429, KMS_EAWSDOWN}, {500, KMS_EAWSDOWN}, {503, KMS_EAWSDOWN},
-                {400, KMS_ESOURCE}, {401, KMS_ESOURCE}, {403, KMS_ESOURCE},  {404, KMS_ESOURCE}};
+    } rows[] = {{0, KMS_EAWSDOWN},  {429, KMS_EAWSDOWN}, {500, KMS_EAWSDOWN}, {503, KMS_EAWSDOWN},
+                {400, KMS_ESOURCE}, {401, KMS_ESOURCE},  {403, KMS_ESOURCE},  {404, KMS_ESOURCE}};
     struct route table[] = {{"PUT ", NULL, 0, "tok"}, {"/v2/creds", NULL, 0, ""}, {0}};
 
     (void)state;
