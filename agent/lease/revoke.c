@@ -175,24 +175,33 @@ static int stage_deny(struct revoke *revoke, struct err *err)
 
 /* A denial that does not name the user's ARN may mean that there is no such user: GetUser tells, if
  * it may be asked about users without a path. The denial alone proves nothing, for AWS uses the
- * same words for users that are there. Else the denial stands. */
+ * same words for users that are there. Else the denial stands. While GetUser waits for its turn the
+ * denial is kept: asking for both anew, a stuck lease, which gets one call at a time, would never
+ * get to the second. */
 static int recheck_denied(struct revoke *revoke)
 {
     struct revoke_progress *p = revoke->progress;
-    struct aws_result denial = p->result;
+    struct revoke_denial *denial = &p->denial;
     struct err err = {0};
     int rc;
 
-    if (!denial.denied_blind || strcmp(revoke->err.aws_action, "GetUser") == 0)
-        return KMS_EAWSDENIED;
-    revoke_doubt(revoke);
+    if (!denial->kept) {
+        if (!p->result.denied_blind || strcmp(revoke->err.aws_action, "GetUser") == 0)
+            return KMS_EAWSDENIED;
+        *denial = (struct revoke_denial){.kept = true, .result = p->result, .err = revoke->err};
+        revoke_doubt(revoke);
+    }
     rc = revoke_verify(revoke, &err);
+    if (rc == KMS_EAGAIN)
+        return rc;
+    denial->kept = false;
     if (rc == STAGE_ABSENT || rc == STAGE_GONE) {
         err_clear(&revoke->err);
         return rc;
     }
-    p->result = denial;
-    return rc == KMS_EAGAIN ? rc : KMS_EAWSDENIED;
+    p->result = denial->result;
+    revoke->err = denial->err;
+    return KMS_EAWSDENIED;
 }
 
 /* The due index brings it only if it was written there. */
@@ -270,7 +279,7 @@ static int run_on_way(struct revoke *revoke)
 
     if (rc != 0)
         return rc;
-    rc = run_stage(revoke);
+    rc = revoke->progress->denial.kept ? KMS_EAWSDENIED : run_stage(revoke);
     if (rc == KMS_EAWSDENIED)
         rc = recheck_denied(revoke);
     revoke_leave_way(revoke, rc, began_ms);

@@ -19,6 +19,13 @@ struct cleanup {
     size_t item;
 };
 
+/* A denial whose meaning is being found out. */
+struct revoke_denial {
+    bool kept;
+    struct aws_result result;
+    struct err err;
+};
+
 struct revoke_progress {
     struct aws_access access;
     struct aws_result result; /* of the last call */
@@ -29,6 +36,7 @@ struct revoke_progress {
     struct err frozen_err;   /* how the lease's own credentials failed */
     bool account_asked;      /* STS was asked whose today's credentials are */
     bool explained;          /* err says what is missing */
+    struct revoke_denial denial;
     struct way_visit visit;  /* of IAM's endpoint, during a run */
     bool no_source;          /* the management credential was not to be had */
     bool begun;    /* REVOKING is durable, lease is the record */

@@ -330,6 +330,27 @@ def test_denial_alone_is_no_absence(make_agent, cloud):
     assert agent.call("lease.get", lease_id=lease["lease_id"])["state"] == "revoking"
 
 
+@pytest.mark.hooks
+def test_stuck_lease_whose_user_went(make_agent, cloud):
+    """A stuck lease gets a call at a time: having been denied, it looks for the user in its next turn."""
+    agent = make_box(make_agent, cloud, "access-key", "iam-user")
+    document = printed(agent)["manage users"]
+    lease = agent.call("lease.issue", secret="it")
+    cloud.policy()
+    with pytest.raises(RpcError):
+        agent.call("lease.revoke", lease_id=lease["lease_id"])
+    wait_stuck(agent, lease["lease_id"])
+    cloud.policy({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+    delete_by_hand(cloud, lease)
+    cloud.policy(document)
+    cloud.clock(GUARD_S)
+    agent.write_clock(GUARD_S * 1000)
+    mark = cloud.mark()
+    agent.call("lease.revoke", lease_id=lease["lease_id"])
+    agent.wait_lease(lease["lease_id"], "revoked", timeout_s=30)
+    assert len(cloud.calls("DeleteAccessKey", since=mark)) <= 2
+
+
 def test_policies_that_lag_are_sat_out(make_agent, cloud):
     """A policy scoped by path does not see a new user's path at once."""
     agent = make_box(make_agent, cloud, "access-key", "iam-user")
