@@ -95,7 +95,7 @@ def test_a_source_that_hangs(make_agent, cloud):
     agent = with_two_secrets(make_agent, "assume-role", sts_endpoint=hang.url)
     end = time.monotonic() + 20
     leases = issue_many(agent, "far", 150, end)
-    time.sleep(0.5)
+    agent.wait_delivered(*leases)
     agent.kill()  # the session goes with it
     hang.stalled = True
     agent.start()
