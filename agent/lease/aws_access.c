@@ -58,21 +58,14 @@ void aws_access_done(struct aws_access *access)
     access->open = false;
 }
 
-/* AWS limits an account, so that is the key; until it is known the management key stands for it. An
- * endpoint of the secret's own is another AWS: its budget is not that of the account. */
+/* AWS limits an account, so that is the key; until it is known the management key stands for it. */
 static struct budget *budget_of(struct aws_access *access, struct lease_env *env,
                                 enum aws_service service)
 {
     const struct aws_credential *credential = &access->credential;
-    const struct recipe *recipe = access->target.recipe;
-    const char *who =
+    const char *key =
         credential->account_id[0] != '\0' ? credential->account_id : credential->access_key_id;
-    const char *where = "";
-    char key[AWS_KEY_ID_MAX + RECIPE_URL_MAX + 2];
 
-    if (recipe != NULL)
-        where = service == AWS_IAM ? recipe->iam_endpoint : recipe->sts_endpoint;
-    snprintf(key, sizeof key, "%s%s%s", who, where[0] != '\0' ? " " : "", where);
     return budget_set_get(service == AWS_IAM ? env->iam_budgets : env->sts_budgets, key);
 }
 
