@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A kms-agentd of the build under test, in a scratch directory of its own."""
+import contextlib
 import json
 import os
 import re
@@ -225,6 +226,28 @@ class Agent:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """Holds it still (SIGSTOP) while things change that it must see changed at once."""
+        self.signal(signal.SIGSTOP)
+        end = time.monotonic() + 10
+        while True:
+            with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] == "T":
+                    break
+            assert time.monotonic() < end, "the agent does not stop"
+            time.sleep(0.001)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def pass_time(self, seconds, boot=True):
+        """Time passes: for the cloud, the agent's wall clock and, unless it is set, its boot clock; all at once."""
+        with self.stopped():
+            self.cloud.clock(seconds)
+            self.write_clock(int(seconds * 1000), int(seconds * 1000) if boot else 0)
 
     def wait(self, timeout_s=15.0):
         """Waits for the end; returns the exit status."""

@@ -111,8 +111,7 @@ def test_time_that_runs_out_between_tries_tells_what_aws_said(agent, cloud):
     client = agent.rpc()
     request = client.send("lease.issue", {"secret": "session"})
     cloud.wait_for_call("GetSessionToken", count=3, timeout_s=10)
-    cloud.clock(120)
-    agent.write_clock(120000, 120000)
+    agent.pass_time(120)
     with pytest.raises(RpcError) as error:
         client.wait(request)
     assert error.value.code == "aws_unavailable" and "ServiceUnavailable" in error.value.message

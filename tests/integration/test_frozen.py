@@ -467,11 +467,6 @@ def test_session_of_another_management_user(box, cloud):
     assert "other-manager" in message and lease["arn"] in message
 
 
-def pass_time(agent, seconds):
-    agent.cloud.clock(seconds)
-    agent.write_clock(seconds * 1000, seconds * 1000)
-
-
 @pytest.mark.hooks
 @pytest.mark.parametrize("option, value, why", [("role_arn", "arn:aws:iam::{account}:role/powerless", "another role_arn"),
                                                 ("allow", ["user:1"], "does not allow the owner")])
@@ -487,7 +482,7 @@ def test_bound_lease_after_a_change(box, cloud, option, value, why):
     mark = cloud.mark()
     line = "renewal by the agent: "
     for seconds in (40, 46, 60):
-        pass_time(box, seconds)
+        box.pass_time(seconds)
         box.wait_log(line)
         time.sleep(1.2)
     assert [text for text in box.log().splitlines() if line in text and why in text] and box.log().count(line) == 1
@@ -496,7 +491,7 @@ def test_bound_lease_after_a_change(box, cloud, option, value, why):
     assert not cloud.calls("PutUserPolicy", since=mark)
     failed = [line for line in box.call("audit.list", lease_id=lease["lease_id"])["lines"] if line["event"] == "failed"]
     assert len(failed) == 1 and failed[0]["error"] == "not_renewable" and why in failed[0]["detail"]
-    pass_time(box, 72)
+    box.pass_time(72)
     cloud.wait_for_call("DeleteAccessKey", since=mark)
     process.kill()
     process.communicate()

@@ -306,8 +306,7 @@ def test_user_deleted_by_hand_ends_under_a_policy_scoped_by_path(make_agent, clo
     assert ("DeleteAccessKey" in [action for action, _ in denials(cloud, 0)])
     seen = agent.call("lease.get", lease_id=lease["lease_id"])
     assert seen["state"] == "revoking" and not seen["stuck"], "too early to be sure"
-    cloud.clock(GUARD_S)
-    agent.write_clock(GUARD_S * 1000)
+    agent.pass_time(GUARD_S, boot=False)
     agent.wait_lease(lease["lease_id"], "revoked", timeout_s=30)
 
 
@@ -323,8 +322,7 @@ def test_denial_alone_is_no_absence(make_agent, cloud):
         cloud.fault(action, "error", code="AccessDenied", message=bare.format(action), status=403, count=-1)
     with pytest.raises(RpcError):
         agent.call("lease.revoke", lease_id=lease["lease_id"])
-    cloud.clock(GUARD_S)
-    agent.write_clock(GUARD_S * 1000)
+    agent.pass_time(GUARD_S, boot=False)
     assert "iam:DeleteAccessKey" in wait_stuck(agent, lease["lease_id"])
     time.sleep(1)
     assert agent.call("lease.get", lease_id=lease["lease_id"])["state"] == "revoking"
@@ -343,8 +341,7 @@ def test_stuck_lease_whose_user_went(make_agent, cloud):
     cloud.policy({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
     delete_by_hand(cloud, lease)
     cloud.policy(document)
-    cloud.clock(GUARD_S)
-    agent.write_clock(GUARD_S * 1000)
+    agent.pass_time(GUARD_S, boot=False)
     mark = cloud.mark()
     agent.call("lease.revoke", lease_id=lease["lease_id"])
     agent.wait_lease(lease["lease_id"], "revoked", timeout_s=30)

@@ -28,12 +28,6 @@ def issue(agent, secret="session", **params):
     return agent.call("lease.issue", secret=secret, **params)
 
 
-def move_clocks(agent, offset_s):
-    """Time passes: for the cloud, and for the wall clock and the boot clock of the agent."""
-    agent.cloud.clock(offset_s)
-    agent.write_clock(int(offset_s * 1000), int(offset_s * 1000))
-
-
 def mints(agent, action="GetSessionToken"):
     return len(agent.cloud.calls(action))
 
@@ -182,12 +176,12 @@ def test_any_holder_sees_renews_and_revokes(agent):
 def test_refreshed_ahead_by_a_request(agent):
     """In the last part before the border a request gets the old session at once, later ones a new one, same lease."""
     first = issue(agent)
-    move_clocks(agent, 29 * MINUTE)
+    agent.pass_time(29 * MINUTE)
     assert issue(agent)["access_key_id"] == first["access_key_id"]
     time.sleep(0.3)
     assert mints(agent) == 1, "too early"
     agent.cloud.fault("GetSessionToken", "delay", ms=3000)  # the agent may be quicker than the request
-    move_clocks(agent, 36 * MINUTE)
+    agent.pass_time(36 * MINUTE)
     before = time.monotonic()
     assert issue(agent)["access_key_id"] == first["access_key_id"]
     assert time.monotonic() - before < 2, "the request waited for the refresh"
@@ -203,7 +197,7 @@ def test_refreshed_ahead_by_a_request(agent):
 @pytest.mark.slow
 def test_refreshed_ahead_without_a_request(agent):
     first = issue(agent)
-    move_clocks(agent, 36 * MINUTE)
+    agent.pass_time(36 * MINUTE)
     agent.cloud.wait_for_call("GetSessionToken", 2, timeout_s=15)
     wait_for(lambda: issue(agent)["access_key_id"] != first["access_key_id"])
     assert mints(agent) == 2
@@ -213,7 +207,7 @@ def test_refreshed_ahead_without_a_request(agent):
 def test_twenty_minutes_are_left(agent):
     """Whenever it is asked for, what comes has more than twenty minutes."""
     for step in range(0, 150, 7):
-        move_clocks(agent, step * MINUTE)
+        agent.pass_time(step * MINUTE)
         assert seconds_left(issue(agent), step * MINUTE) > 20 * MINUTE - 2
     assert mints(agent) < 10
 
@@ -225,7 +219,7 @@ def test_new_lease_when_max_ttl_is_used_up(make_agent):
     agent.write_config()
     agent.start()
     first = issue(agent)
-    move_clocks(agent, 45 * MINUTE)
+    agent.pass_time(45 * MINUTE)
     second = issue(agent)
     assert second["lease_id"] != first["lease_id"] and second["shared"] is True
     states = {lease["lease_id"]: lease["state"] for lease in agent.leases()}
@@ -242,9 +236,9 @@ def test_quarter_of_an_hour(make_agent):
     agent.start()
     first = issue(agent)
     assert first["granted_ttl_s"] == 900
-    move_clocks(agent, 4 * MINUTE)
+    agent.pass_time(4 * MINUTE)
     assert issue(agent)["access_key_id"] == first["access_key_id"]
-    move_clocks(agent, 7.6 * MINUTE)
+    agent.pass_time(7.6 * MINUTE)
     second = issue(agent)
     assert second["access_key_id"] != first["access_key_id"]
     assert seconds_left(second, 7.6 * MINUTE) > 14 * MINUTE
@@ -255,7 +249,7 @@ def test_credential_process(agent):
     """As the aws CLI and boto3 run it: one mint for many runs, and always more than fifteen minutes left."""
     keys = set()
     for offset in (0, 1, 2, 10 * MINUTE, 20 * MINUTE):
-        move_clocks(agent, offset)
+        agent.pass_time(offset)
         result = kms_exec(agent, "-s", "session", "--format", "credential-process")
         assert result.returncode == 0 and result.stderr == "", result.stderr
         answer = json.loads(result.stdout)
@@ -275,17 +269,17 @@ def test_aws_down(agent, cloud):
     """The last good one to its end, told once; then one clear error; and back again."""
     first = issue(agent)
     cloud.fault("GetSessionToken", "status", code=503, count=-1)
-    move_clocks(agent, 50 * MINUTE)  # past the border: the first request waits for the attempt
+    agent.pass_time(50 * MINUTE)  # past the border: the first request waits for the attempt
     assert issue(agent)["access_key_id"] == first["access_key_id"]
     for minutes in (52, 55, 58, 59):
-        move_clocks(agent, minutes * MINUTE)
+        agent.pass_time(minutes * MINUTE)
         before = time.monotonic()
         lease = issue(agent)
         assert lease["access_key_id"] == first["access_key_id"]
         assert lease["expires_at"] == first["expires_at"]
         assert time.monotonic() - before < 1, "the request waited for AWS"
     assert agent.log().count("the last one is handed out until") == 1
-    move_clocks(agent, 61 * MINUTE)
+    agent.pass_time(61 * MINUTE)
     with pytest.raises(RpcError, match="aws_unavailable"):
         issue(agent)
     cloud.clear_faults()
@@ -303,7 +297,7 @@ def test_refused_like_down(make_agent, cloud):
     agent.start()
     first = issue(agent)
     cloud.fault("GetSessionToken", "error", code="AccessDenied", status=403, count=-1)
-    move_clocks(agent, 50 * MINUTE)
+    agent.pass_time(50 * MINUTE)
     end = time.monotonic() + 4
     while time.monotonic() < end:
         assert issue(agent)["access_key_id"] == first["access_key_id"]
