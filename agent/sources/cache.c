@@ -28,7 +28,8 @@ struct entry {
     int64_t began_boot_ms;   /* the fetch under way */
     int64_t recheck_boot_ms; /* the credential is good at least until then */
     int64_t used_boot_ms;
-    int rc; /* of the last fetch */
+    int rc;       /* what the last fetch came to */
+    int fetch_rc; /* its own: an old credential that is still good makes up for a failure */
     struct err err;
 };
 
@@ -145,7 +146,8 @@ static int copy_out(const struct entry *entry, struct aws_credential *ret, struc
 
 static bool was_unanswered(const struct entry *entry)
 {
-    return entry->outcome > 0 && (entry->rc == KMS_EAWSDOWN || entry->rc == KMS_ETIMEOUT);
+    return entry->outcome > 0 &&
+           (entry->fetch_rc == KMS_EAWSDOWN || entry->fetch_rc == KMS_ETIMEOUT);
 }
 
 /* A source that hangs holds up one thread, not all that come: after a fetch without an answer the
@@ -182,11 +184,11 @@ static int wait_for_outcome(struct source_cache *cache, struct entry *entry,
     entry->waiters--;
     if (entry->outcome == before && !was_unanswered(entry))
         return err_set(err, KMS_ETIMEOUT, "the management credentials took too long to fetch");
-    if (entry->rc == 0)
+    if (entry->outcome != before && entry->rc == 0)
         return copy_out(entry, ret, err);
     if (err != NULL)
         *err = entry->err;
-    return entry->rc;
+    return entry->outcome != before ? entry->rc : entry->fetch_rc;
 }
 
 /* Called with the lock held; gives it up while fetching. */
@@ -203,6 +205,7 @@ static int fetch_into(struct source_cache *cache, struct entry *entry, bool forc
     pthread_mutex_unlock(&cache->lock);
     rc = fetch(arg, &fetched, &err);
     pthread_mutex_lock(&cache->lock);
+    entry->fetch_rc = rc;
     if (rc == 0) {
         aws_credential_done(&entry->credential);
         entry->credential = fetched;
