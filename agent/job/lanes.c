@@ -44,14 +44,15 @@ void lanes_push(struct lanes *lanes, struct job *job, bool resumed)
         lane->client_waiting++;
 }
 
-/* The slots that have their part of the threads. */
+/* The slots that have their part of the threads. Mints and sessions of a way never keep its
+ * revocations from theirs. */
 static uint64_t barred_slots(const struct lanes *lanes, const struct lane *lane)
 {
+    unsigned slot_max = lane == &lanes->lane[LANE_REVOKE] ? lanes->threads_max : lanes->slot_max;
     uint64_t barred = 0;
 
     for (unsigned i = 1; i < WAY_SLOTS; i++)
-        if (lane->slot_running[i] >= lanes->lane_slot_max ||
-            lanes->slot_running[i] >= lanes->slot_max)
+        if (lane->slot_running[i] >= lanes->lane_slot_max || lanes->slot_running[i] >= slot_max)
             barred |= UINT64_C(1) << i;
     return barred;
 }

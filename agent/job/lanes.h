@@ -25,7 +25,8 @@ struct lanes {
 };
 
 /* Shares threads_max out: 8, 8, 8 and 2 of 64, fewer in proportion, at least one each while there
- * are enough. A way gets a quarter of the threads in each lane and a half in all, at least one. */
+ * are enough. A way gets a quarter of the threads in each lane, at least one, and outside the lane of
+ * revocations it starts none while it has half of all. */
 void lanes_init(struct lanes *lanes, unsigned threads_max);
 /* Appends job to its lane; resumed, or job->first: behind the resumed ones, before all fresh ones.
  */

@@ -55,6 +55,7 @@ void op_lease_renew(struct request *request)
         request_fail(request, KMS_ENOMEM, &err);
         return;
     }
+    renew->job.way = recipe_way(&lease.recipe);
     if (request_submit(request, &renew->job, true, REQUEST_DEADLINE_MS) != 0)
         renew_free(renew);
 }

@@ -183,9 +183,12 @@ static int start_renewal(struct shared_entry *entry, int64_t ttl_s, struct err *
     struct service *service = entry->shared->service;
     struct renew *renew = renew_new(service->options.env, service->config, &entry->lease.id, ttl_s,
                                     &entry->actor, on_renewed, entry);
-    int rc =
-        renew == NULL ? err_set(err, KMS_ENOMEM, "out of memory") : submit(entry, &renew->job, err);
+    int rc;
 
+    if (renew == NULL)
+        return err_set(err, KMS_ENOMEM, "out of memory");
+    renew->job.way = recipe_way(&entry->lease.recipe);
+    rc = submit(entry, &renew->job, err);
     if (rc != 0)
         renew_free(renew);
     return rc;

@@ -89,6 +89,23 @@ def test_an_endpoint_that_hangs(make_agent, cloud, count, ahead_s):
 
 
 @pytest.mark.slow
+def test_renewals_that_hang(make_agent, cloud):
+    """Sixty clients renew what the hole has; others are served."""
+    hang = Passage(cloud.port)
+    agent = with_two_secrets(make_agent, "access-key", iam_endpoint=hang.url)
+    leases = issue_many(agent, "far", 60, time.monotonic() + 600)
+    hang.stalled = True
+    clients = [agent.rpc(timeout_s=60) for _ in range(6)]
+    for i, lease in enumerate(leases):
+        clients[i % 6].send("lease.renew", {"lease_id": lease["lease_id"], "ttl_s": 3600})
+    wait_until(lambda: hang.connections >= 12, "they hang")
+    start = time.monotonic()
+    agent.call("lease.issue", secret="app", ttl_s=3600)
+    assert time.monotonic() - start < 2
+    hang.stalled = False
+
+
+@pytest.mark.slow
 def test_a_source_that_hangs(make_agent, cloud):
     """STS, which gives the management session: one fetch at a time hangs, IAM's endpoint is that of the others."""
     hang = Passage(cloud.port)
