@@ -49,6 +49,7 @@ static void add_row(struct claim *claim, const struct lease *lease, enum due_act
         .action = action,
         .slow = lease->stuck,
         .cleanup = lease->stage == REVOKE_CLEANUP || lease->stage == REVOKE_WAIT,
+        .early = lease->early,
         .way = recipe_way(&lease->recipe),
     };
 }
@@ -205,12 +206,12 @@ static int apply_revive(struct store_txn *txn, struct claim *claim, struct err *
     if (claim->revive_ms > from_ms)
         from_ms = claim->revive_ms;
     rc = store_due_range(txn, from_ms, INT64_MAX, rows, CLAIM_MAX, skip_all_but_left_over, &count,
-                         &claim->revive_ms, err);
+                         &claim->revive_next_ms, err);
     for (size_t i = 0; i < count; i++)
         failed += revive_row(txn, claim, &rows[i], err) != 0;
     tell_failed(failed, err);
-    if (claim->revive_ms == from_ms) /* more rows than one look takes, all of the same moment */
-        claim->revive_ms++;
+    if (claim->revive_next_ms == from_ms) /* more than one look takes, all of the same moment */
+        claim->revive_next_ms++;
     claim->next_ms = claim->now_ms;
     return rc;
 }
@@ -250,13 +251,14 @@ static int apply_release(struct store_txn *txn, struct claim *claim, struct err 
     if (claim->release_ms > from_ms)
         from_ms = claim->release_ms;
     rc = store_due_range(txn, from_ms, until_ms, rows, CLAIM_MAX, skip_all_but_revocations, &count,
-                         &claim->release_ms, err);
+                         &claim->release_next_ms, err);
     for (size_t i = 0; i < count; i++)
         failed += release_row(txn, claim, &rows[i], err) != 0;
     tell_failed(failed, err);
-    if (claim->release_ms == from_ms) /* as above */
-        claim->release_ms++;
-    claim->release_done = rc == 0 && (claim->release_ms == 0 || claim->release_ms > until_ms);
+    if (claim->release_next_ms == from_ms) /* as above */
+        claim->release_next_ms++;
+    claim->release_done =
+        rc == 0 && (claim->release_next_ms == 0 || claim->release_next_ms > until_ms);
     claim->next_ms = claim->now_ms;
     return rc;
 }

@@ -18,6 +18,7 @@ struct claim_row {
         action; /* DUE_REVOKE, DUE_RENEW, DUE_FENCE: to do now; the rest was done in the transaction */
     bool slow;  /* a stuck lease */
     bool cleanup; /* phase one is over: the key is dead */
+    bool early;   /* no fence stops the key yet: it ends before its time */
     uint32_t way; /* recipe_way() */
 };
 
@@ -29,15 +30,15 @@ struct claim {
     bool recover; /* first claim after start: RECOVER, UNDELIVERED, REVOKE, FENCE rows ahead of time
                      are taken too */
     /* The clock went back, or may have: revocations that lie further ahead than any wait, and what
-     * an earlier process left unfinished, are pulled to now, a part of the index at a time;
-     * revive_ms is where to go on, 0: begin, and at the end. */
+     * an earlier process left unfinished, are pulled to now, a part of the index at a time, from
+     * revive_ms on, 0: its beginning; revive_next_ms is where to go on, 0 at the end. */
     bool revive;
-    int64_t revive_ms;
-    /* A way that was silent answers: revocations put off for it are pulled to now, in parts;
-     * release_ms is where to go on. */
+    int64_t revive_ms, revive_next_ms;
+    /* A way that was silent answers: revocations put off for it are pulled to now, in parts, as
+     * above. */
     bool release;
     uint32_t release_way;
-    int64_t release_ms;
+    int64_t release_ms, release_next_ms;
     bool release_done; /* the part was the last one */
     size_t max; /* ≤ CLAIM_MAX */
     struct claim_row rows[CLAIM_MAX];

@@ -179,6 +179,7 @@ static bool take(const struct lease *due, void *arg)
         claim->rows[claim->count++] = (struct claim_row){.id = lease.id,
                                                          .action = DUE_REVOKE,
                                                          .slow = lease.stuck,
+                                                         .early = lease.early,
                                                          .way = recipe_way(&lease.recipe)};
     return claim->count < CLAIM_MAX;
 }

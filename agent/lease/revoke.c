@@ -28,6 +28,7 @@ int revoke_take(struct revoke *revoke)
         budget_class = BUDGET_SLOW;
     else if (lease->stage == REVOKE_KEY || lease->stage == REVOKE_DENY)
         budget_class = lease->early ? BUDGET_EARLY_REVOKE : BUDGET_REVOKE;
+    revoke_note_call(revoke);
     return aws_access_take(&revoke->progress->access, revoke->env, AWS_IAM, budget_class,
                            &revoke->job);
 }
@@ -263,18 +264,14 @@ static int judge(struct revoke *revoke, int rc)
 static int open_access(struct revoke *revoke, struct lease_worker *worker)
 {
     struct revoke_progress *p = revoke->progress;
-    bool open = p->access.open;
     int rc = revoke_open(revoke, worker);
 
-    p->no_source = rc != 0;
-    if (rc == 0 && !open)
-        revoke_note_source(revoke, true);
+    p->no_source = rc == KMS_EAWSDOWN || rc == KMS_ETIMEOUT;
     return rc;
 }
 
 static int run_on_way(struct revoke *revoke)
 {
-    int64_t began_ms = clock_boot_ms();
     int rc = revoke_enter_way(revoke, &revoke->err);
 
     if (rc != 0)
@@ -282,7 +279,7 @@ static int run_on_way(struct revoke *revoke)
     rc = revoke->progress->denial.kept ? KMS_EAWSDENIED : run_stage(revoke);
     if (rc == KMS_EAWSDENIED)
         rc = recheck_denied(revoke);
-    revoke_leave_way(revoke, rc, began_ms);
+    revoke_leave_way(revoke, rc);
     return rc;
 }
 
@@ -324,13 +321,13 @@ static int revoke_run(struct job *job, void *worker_context)
         if (rc < 0 && rc != KMS_EAGAIN)
             rc = revoke_source_failed(revoke, rc);
         if (rc == KMS_EAGAIN)
-            return rc;
+            return revoke_wait(revoke);
         crash_point("revoke-stage");
         /* Phase one is one stretch, but a client is answered as soon as the key is dead. */
     } while (rc == 0 && revoke->lease.stage == REVOKE_DENY && revoke->finished == NULL);
     aws_access_done(&p->access);
     if (rc < 0 && p->no_source)
-        revoke_note_source(revoke, false);
+        revoke_note_no_source(revoke);
     if (rc < 0)
         return revoke_failed(revoke, rc);
     rc = revoke_after_stage(revoke, rc);

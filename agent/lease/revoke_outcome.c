@@ -93,12 +93,16 @@ static bool is_own_fault(const struct revoke *revoke, int rc)
            revoke->err.aws_code[0] == '\0';
 }
 
-int revoke_failed(struct revoke *revoke, int rc)
+/* When the next attempt comes, and in which lane. */
+static void put_off(struct revoke *revoke, int rc)
 {
     struct lease *lease = &revoke->lease;
-    struct err err = {0};
-    bool was_stuck = lease->stuck, own = is_own_fault(revoke, rc);
+    bool own = is_own_fault(revoke, rc);
 
+    if (revoke->progress->sent_away && lease->stuck) { /* it was not tried */
+        lease->retry_ms = clock_aws_ms() + TRANSIENT_CAP_MS;
+        return;
+    }
     if (is_permanent(revoke, rc) && !(own && lease->attempts < OWN_TRIES)) {
         lease->stuck = true;
         lease->retry_ms = clock_aws_ms() + (own                            ? TRANSIENT_CAP_MS
@@ -110,6 +114,15 @@ int revoke_failed(struct revoke *revoke, int rc)
             clock_aws_ms() + retry_wait_ms(lease->attempts, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
     }
     lease->attempts++;
+}
+
+int revoke_failed(struct revoke *revoke, int rc)
+{
+    struct lease *lease = &revoke->lease;
+    struct err err = {0};
+    bool was_stuck = lease->stuck;
+
+    put_off(revoke, rc);
     lease_note_error(lease, &revoke->err);
     metrics_count(METRIC_REVOCATION_FAILURES, lease->secret, lease_error_name(&revoke->err));
     if (lease->stuck && !was_stuck)
@@ -118,6 +131,22 @@ int revoke_failed(struct revoke *revoke, int rc)
     if (lease_txn_progress(revoke->env, lease, &err) != 0)
         log_error("%s", err.message); /* the row comes back when its hold ends */
     return revoke->err.code;
+}
+
+int revoke_wait(struct revoke *revoke)
+{
+    int64_t deadline_ms = revoke->job.deadline_ms;
+    struct err ignored = {0};
+
+    if (deadline_ms == 0 || clock_boot_ms() < deadline_ms)
+        return KMS_EAGAIN;
+    aws_access_done(&revoke->progress->access);
+    revoke->lease.retry_ms = clock_aws_ms();
+    (void)!lease_txn_progress(revoke->env, &revoke->lease, &ignored); /* else its hold ends */
+    err_set(&revoke->err, KMS_ETIMEOUT,
+            "the revocation still waits for its turn among the calls to AWS");
+    err_hint(&revoke->err, "the revocation is recorded and the agent goes on with it");
+    return KMS_ETIMEOUT;
 }
 
 bool revoke_is_over(const struct lease *lease)

@@ -38,7 +38,9 @@ struct revoke_progress {
     bool explained;          /* err says what is missing */
     struct revoke_denial denial;
     struct way_visit visit;  /* of IAM's endpoint, during a run */
-    bool no_source;          /* the management credential was not to be had */
+    int64_t call_began_ms;   /* boot clock: not before the last call's beginning */
+    bool no_source;          /* the management credential was not to be had: no answer */
+    bool sent_away;          /* IAM's endpoint is silent and another revocation asks it */
     bool begun;    /* REVOKING is durable, lease is the record */
     bool verified; /* the user of that name is ours */
     bool ended;    /* the key died in this job */
@@ -65,14 +67,19 @@ int revoke_deny_now(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
 int revoke_cleanup(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
 /* Onto the way to IAM: 0, or KMS_EAWSDOWN: it is silent and another revocation asks it. */
 int revoke_enter_way(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
-/* Off it with what the last call showed; began_ms: boot clock. Fine when it was not entered. */
-void revoke_leave_way(struct revoke *revoke, int rc, int64_t began_ms);
-/* Whether the lease's management credential was to be had. */
-void revoke_note_source(struct revoke *revoke, bool was);
+/* Off it with what the last call showed. Fine when it was not entered. */
+void revoke_leave_way(struct revoke *revoke, int rc);
+/* Between two calls: an answer to the last one is news at once, the clean-up of which it was a part may take long. */
+void revoke_note_call(struct revoke *revoke);
+/* The lease's management credential was not to be had: no answer. */
+void revoke_note_no_source(struct revoke *revoke);
 /* The key is dead; what is left is clean-up, or nothing. */
 bool revoke_is_over(const struct lease *lease);
 /* After a stage that went well: gone, or on to the next one. A client hears now; phase two waits its turn. */
 int revoke_after_stage(struct revoke *revoke, int outcome) KMS_MUST_CHECK;
+/* A stage waits: KMS_EAGAIN; past the job's deadline KMS_ETIMEOUT: who asked hears now, and the due index brings the
+ * rest. */
+int revoke_wait(struct revoke *revoke);
 /* Records a failed attempt (rc) and returns it: transient ones come back within 60 s for ever, permanent ones go to the
  * slow lane. */
 int revoke_failed(struct revoke *revoke, int rc);

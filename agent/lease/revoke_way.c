@@ -19,7 +19,10 @@ int revoke_enter_way(struct revoke *revoke, struct err *err)
     const struct recipe *recipe = &revoke->lease.recipe;
     struct endpoint endpoint;
 
-    if (ways_enter(revoke->env->ways, recipe_iam_way(recipe), &revoke->progress->visit))
+    revoke->progress->call_began_ms = clock_boot_ms();
+    revoke->progress->sent_away =
+        !ways_enter(revoke->env->ways, recipe_iam_way(recipe), &revoke->progress->visit);
+    if (!revoke->progress->sent_away)
         return 0;
     return err_set(err, KMS_EAWSDOWN, "%s does not answer; one revocation at a time asks it",
                    endpoint_iam(recipe, &endpoint) == 0 ? endpoint.url : "IAM");
@@ -34,16 +37,37 @@ static enum way_news news_of(const struct aws_result *result, int rc, int64_t to
     return took_ms >= LONG_MS ? WAY_TIMED_OUT : WAY_UNANSWERED;
 }
 
-void revoke_leave_way(struct revoke *revoke, int rc, int64_t began_ms)
+/* What IAM takes for good was got from the source, now or earlier, and serves all leases of that
+ * source. A credential that stands in is another source's. */
+static void note_source(struct revoke *revoke)
+{
+    const struct revoke_progress *p = revoke->progress;
+
+    if (p->result.status != 0 && p->result.failure != AWS_FAILED_CREDENTIAL && p->stand_in == NULL)
+        release(revoke, ways_note(revoke->env->ways, recipe_source_way(&revoke->lease.recipe),
+                                  WAY_ANSWERED));
+}
+
+void revoke_note_call(struct revoke *revoke)
 {
     struct revoke_progress *p = revoke->progress;
-    enum way_news news = news_of(&p->result, rc, clock_boot_ms() - began_ms);
 
+    if (p->result.status != 0)
+        release(revoke, ways_note(revoke->env->ways, p->visit.way, WAY_ANSWERED));
+    p->call_began_ms = clock_boot_ms();
+}
+
+void revoke_leave_way(struct revoke *revoke, int rc)
+{
+    struct revoke_progress *p = revoke->progress;
+    enum way_news news = news_of(&p->result, rc, clock_boot_ms() - p->call_began_ms);
+
+    note_source(revoke);
     release(revoke, ways_leave(revoke->env->ways, &p->visit, news));
 }
 
-void revoke_note_source(struct revoke *revoke, bool was)
+void revoke_note_no_source(struct revoke *revoke)
 {
-    release(revoke, ways_note(revoke->env->ways, recipe_source_way(&revoke->lease.recipe),
-                              was ? WAY_ANSWERED : WAY_TIMED_OUT));
+    release(revoke,
+            ways_note(revoke->env->ways, recipe_source_way(&revoke->lease.recipe), WAY_TIMED_OUT));
 }

@@ -202,8 +202,12 @@ static void pump_claimed(struct due_pump *pump)
         pump->recover = false;
         pump->wanted = true; /* what recovery pulled to now */
     }
+    if (claim->revive)
+        claim->revive_ms = claim->revive_next_ms;
     if (claim->revive && claim->revive_ms == 0)
         pump->revive = false;
+    if (claim->release)
+        claim->release_ms = claim->release_next_ms;
     if (claim->release_done)
         pump->release_way = 0;
     if (claim->revive || pump->revive || claim->release || pump->release_way != 0)

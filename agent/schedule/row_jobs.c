@@ -200,7 +200,7 @@ void row_jobs_add(struct row_jobs *jobs, const struct claim_row *rows, size_t co
 
 bool row_jobs_hungry(const struct row_jobs *jobs)
 {
-    return row_queue_hungry(&jobs->queues[ROW_KEY]);
+    return row_queue_hungry(&jobs->queues[ROW_EARLY]) && row_queue_hungry(&jobs->queues[ROW_KEY]);
 }
 
 int64_t row_jobs_oldest_ms(const struct row_jobs *jobs)

@@ -29,7 +29,7 @@ void row_jobs_free(struct row_jobs *jobs);
 void row_jobs_add(struct row_jobs *jobs, const struct claim_row *rows, size_t count);
 /* Starts what may start. */
 void row_jobs_fill(struct row_jobs *jobs);
-/* No row waits for a job to kill its key, but those whose way has its part of the jobs: more may be claimed. */
+/* More rows may be claimed. */
 bool row_jobs_hungry(const struct row_jobs *jobs);
 /* Boot time when the oldest row that waits or is worked on was claimed, 0 = none. */
 int64_t row_jobs_oldest_ms(const struct row_jobs *jobs);

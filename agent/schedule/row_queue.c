@@ -9,10 +9,9 @@ static const struct {
     unsigned jobs, way_jobs;
     size_t rows, way_rows;
 } limits[ROW_CLASS_COUNT] = {
-    /* A way that hangs for thousands of keys must not stop the claims of others. */
-    [ROW_KEY] = {112, 24, 16384, 16384},
-    [ROW_RENEW] = {32, 8, 1024, 512},
-    [ROW_CLEANUP] = {64, 24, 1024, 512},
+    /* What hangs or waits for its turn in thousands must not stop the claims of others. */
+    [ROW_EARLY] = {32, 8, 16384, 16384}, [ROW_KEY] = {96, 24, 16384, 16384},
+    [ROW_RENEW] = {32, 8, 1024, 512},    [ROW_CLEANUP] = {48, 24, 1024, 512},
     [ROW_SLOW] = {16, 4, 1024, 512},
 };
 
@@ -34,7 +33,9 @@ enum row_class row_class_of(const struct claim_row *row)
         return ROW_SLOW;
     if (row_is_renewal(row))
         return ROW_RENEW;
-    return row->cleanup ? ROW_CLEANUP : ROW_KEY;
+    if (row->cleanup)
+        return ROW_CLEANUP;
+    return row->early ? ROW_EARLY : ROW_KEY;
 }
 
 void row_queue_init(struct row_queue *queue, enum row_class row_class)
@@ -101,9 +102,7 @@ bool row_queue_pop(struct row_queue *queue, struct claim_row *ret, int64_t *ret_
 
 bool row_queue_hungry(const struct row_queue *queue)
 {
-    if (queue->rows.count >= limits[queue->row_class].rows)
-        return false;
-    return (queue->rows.waiting & ~barred_slots(queue)) == 0;
+    return queue->rows.count < limits[queue->row_class].rows;
 }
 
 void row_queue_count_job(struct row_queue *queue, uint32_t way, int count)

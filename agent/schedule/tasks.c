@@ -90,7 +90,7 @@ static void on_waiting(struct job *job, void *arg)
     task->waiting = true;
     tasks->waiting++;
     task->wake_ms = job->wake_ms;
-    if (job->deadline_ms != 0 && task->wake_ms > job->deadline_ms)
+    if (job->deadline_ms > now && task->wake_ms > job->deadline_ms)
         task->wake_ms = job->deadline_ms;
     if (atomic_load(&job->canceled) && task->wake_ms > now + CANCELED_WAIT_MS)
         task->wake_ms = now + CANCELED_WAIT_MS;

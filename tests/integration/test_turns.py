@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose turn it is among the calls to AWS: what is most urgent first, nothing in a circle, nobody waiting for ever."""
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from methods import prepare, settings
+from rpc import RpcError
+from trouble import wait_until
+
+HOLDER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from rpc import Rpc
+with Rpc(sys.argv[2]) as rpc:
+    lease = rpc.call("lease.issue", secret="app", ttl_s=3600, bind=True)
+    print(lease["access_key_id"], lease["bound"], flush=True)
+    time.sleep(1000)
+"""
+
+
+def wide(make_agent):
+    """An agent that takes many leases of a uid at once."""
+    return make_agent(options={"max_leases_per_uid": 5000, "mint_rate_per_uid": 10000.0})
+
+
+def set_rate(agent, rate):
+    agent.options["iam_rate"] = rate
+    agent.write_config()
+    agent.reload()
+
+
+def issue_until(agent, count, end):
+    ids = []
+    with agent.rpc(timeout_s=120) as rpc:
+        for _ in range(count):
+            ttl_s = int(end - time.monotonic())
+            assert ttl_s >= 5, "the host is too slow for this test"
+            ids.append(rpc.send("lease.issue", {"secret": "app", "ttl_s": ttl_s}))
+            if len(ids) >= 12:
+                rpc.wait(ids.pop(0))
+        for number in ids:
+            rpc.wait(number)
+
+
+def deleted(cloud, key):
+    return any(call["params"]["AccessKeyId"] == key for call in cloud.calls("DeleteAccessKey"))
+
+
+@pytest.mark.slow
+def test_exit_of_a_process_goes_before_expiries(make_agent, cloud):
+    """Keys that have expired are stopped by their fence; that of a process which ended early is not."""
+    agent = wide(make_agent)
+    with subprocess.Popen([sys.executable, "-c", HOLDER, os.path.dirname(__file__), agent.socket],
+                          stdout=subprocess.PIPE, text=True) as holder:
+        key, bound = holder.stdout.readline().split()
+        assert bound == "True"
+        end = time.monotonic() + 20
+        issue_until(agent, 150, end)
+        set_rate(agent, 5.0)
+        time.sleep(max(0, end - time.monotonic()) + 4)
+        mark = cloud.mark()
+        holder.kill()
+    start = time.monotonic()
+    wait_until(lambda: deleted(cloud, key), "the key of the process is dead", 60, 0.05)
+    took_s = time.monotonic() - start
+    assert len(cloud.calls("DeleteAccessKey", since=mark)) < 30, "expiries were waiting"
+    assert took_s < 2, took_s
+    set_rate(agent, 500.0)
+    agent.wait_no_users(60)
+
+
+def cpu_s(agent):
+    with open(f"/proc/{agent.process.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.hooks
+def test_revocation_that_has_no_turn_before_the_deadline(make_agent, cloud):
+    """Who asked hears that it is recorded; it comes in its turn, and waiting for it costs nothing."""
+    agent = wide(make_agent)
+    leases = [agent.call("lease.issue", secret="app", ttl_s=3600) for _ in range(40)]
+    set_rate(agent, 0.6)
+    clients = [agent.rpc(timeout_s=30) for _ in range(4)]
+    asked = [(clients[i % 4], clients[i % 4].send("lease.revoke", {"lease_id": lease["lease_id"]}))
+             for i, lease in enumerate(leases)]
+    wait_until(lambda: all(agent.call("lease.get", lease_id=lease["lease_id"])["state"] != "active" for lease in leases),
+               "all are recorded")
+    agent.pass_time(60)
+    late = []
+    for client, request in asked:
+        try:
+            client.wait(request)
+        except RpcError as error:
+            assert error.code == "timeout" and "turn" in error.message and "goes on" in error.hint, error
+            late.append(error)
+    assert len(late) > 30
+    before = cpu_s(agent)
+    time.sleep(2)
+    assert cpu_s(agent) - before < 0.5
+    set_rate(agent, 500.0)
+    agent.wait_no_users(60)
+
+
+@pytest.mark.slow
+def test_refused_credentials_are_not_asked_in_a_circle(make_agent, cloud):
+    """The role is gone: AWS refuses the session that is left of it, and gives no other."""
+    agent = make_agent(start=False)
+    prepare(agent, {"it": settings(agent, "assume-role", "iam-user")})
+    agent.start()
+    leases = [agent.call("lease.issue", secret="it", ttl_s=8) for _ in range(3)]
+    agent.wait_delivered(*leases)
+    cloud.fault("DeleteAccessKey", "error", code="InvalidClientTokenId", status=403, count=-1)
+    cloud.fault("AssumeRole", "error", code="AccessDenied", status=403, count=-1)
+    cloud.wait_for_call("DeleteAccessKey", 3, timeout_s=20)
+    wait_until(lambda: all(agent.call("lease.get", lease_id=lease["lease_id"])["stuck"] for lease in leases), "stuck")
+    mark = cloud.mark()
+    time.sleep(65)  # the next attempts, of which the first is a minute after the one before
+    assert 0 < len(cloud.calls("DeleteAccessKey", since=mark)) <= 9
+    assert len(cloud.calls("AssumeRole", since=mark)) <= 9
