@@ -243,6 +243,8 @@ def check_recovers(agent, old, guarded=False):
     wait_keys(agent, lambda keys: len(keys) == 1)
     before = keys_of(agent.cloud)
     answer = agent.call("secret.rotate_root", secret="app")
+    if answer["access_key_id"] == before[0]:  # the old key was gone before the record said so: it finished that one
+        answer = agent.call("secret.rotate_root", secret="app")
     assert answer["previous_access_key_id"] == before[0]
     assert keys_of(agent.cloud) == [answer["access_key_id"]] and answer["access_key_id"] != old
     check_mints(agent)
