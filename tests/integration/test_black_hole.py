@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A black hole at the endpoint of one secret: its own leases wait, those of the others do not notice, and when it is
 over all follow at once."""
+import os
 import time
 
 import pytest
@@ -9,6 +10,10 @@ from methods import prepare, settings
 from rpc import RpcError
 from test_outage import wall
 from trouble import Passage, wait_until
+
+
+# So many leases, ending so many seconds after the first is issued; the long one when it is asked for.
+HOLES = [(300, 25)] + ([(3000, 150)] if os.environ.get("KMS_CAMPAIGN") else [])
 
 
 def issue_many(agent, secret, count, end):
@@ -68,7 +73,7 @@ def with_two_secrets(make_agent, method, **far):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count,ahead_s", [(300, 25), (3000, 150)])
+@pytest.mark.parametrize("count,ahead_s", HOLES)
 def test_an_endpoint_that_hangs(make_agent, cloud, count, ahead_s):
     hang = Passage(cloud.port)
     agent = with_two_secrets(make_agent, "access-key", iam_endpoint=hang.url)
