@@ -54,9 +54,14 @@ def do_all(pipe, tries):
 
 
 def enumerate_all(operations):
+    """(pieces of work, those among them that not every recorded run had)."""
+    work, rare = [], set()
     with Cloud.start() as cloud:
-        return [(operation, *point) for operation in operations
-                for point in points.enumerate_points(cloud, operation)]
+        for operation in operations:
+            some, seldom = points.enumerate_points(cloud, operation)
+            work += [(operation, *point) for point in some]
+            rare |= {(operation, *point) for point in seldom}
+    return work, rare
 
 
 def is_work(work):
@@ -113,22 +118,25 @@ def what_is_missing(options):
 
 
 def plan(options):
+    """(pieces of work, those among them that need not be reached)."""
     if options.only:
-        return [options.only]
+        return [options.only], set()
     if options.random:
         blocks = -(-options.random // random_kills.KILLS_PER_BLOCK)
-        return [("random", options.seed + block, random_kills.KILLS_PER_BLOCK) for block in range(blocks)]
-    work = enumerate_all(options.operations)
-    return work + [("durable", DURABLE_MINTS)]
+        return [("random", options.seed + block, random_kills.KILLS_PER_BLOCK) for block in range(blocks)], set()
+    work, rare = enumerate_all(options.operations)
+    return work + [("durable", DURABLE_MINTS)], rare
 
 
-def run(options, work):
+def run(options, work, rare):
     """{outcome: [work, …]}; failures are told as they come."""
     outcomes = {}
     told = workers.run(work, options.jobs, lambda pipe: do_all(pipe, options.tries), PIECE_S)
     for number, (item, outcome, why) in enumerate(told, 1):
+        if outcome == "not reached" and item in rare:
+            outcome, why = "rare", "not reached; not every recorded run had it"
         outcomes.setdefault(outcome, []).append(item)
-        if options.verbose or outcome in ("FAILED", "not reached"):
+        if options.verbose or outcome in ("FAILED", "not reached", "rare"):
             print(f"{name_of(item)}: {outcome} {why}\n  replay: make crash ONLY={name_of(item)}", flush=True)
         elif number % 50 == 0:
             print(f"{number} of {len(work)}", flush=True)
@@ -163,12 +171,12 @@ def main():
     if missing:
         print(missing, file=sys.stderr)
         return 2
-    work = plan(options)
+    work, rare = plan(options)
     tell_points(work)
     if options.list:
         print("\n".join(name_of(item) for item in work))
         return 0
-    outcomes = run(options, work)
+    outcomes = run(options, work, rare)
     counts = {outcome: len(items) for outcome, items in sorted(outcomes.items())}
     print(f"{len(work)} pieces of work in {time.monotonic() - begun:.0f} s: {counts}")
     return 1 if counts.get("FAILED") or counts.get("not reached") else 0

@@ -2,6 +2,8 @@
 """Operations, the points at which each is killed, and what must hold after a restart."""
 import collections
 import contextlib
+import functools
+import operator
 import os
 import signal
 import sys
@@ -161,17 +163,21 @@ def record_run(cloud, operation):
         discard(agent)
 
 
-def enumerate_points(cloud, operation):
-    """All that some runs of it did: ("syscall", role, call, n) and ("aws", action, n, what)."""
-    syscalls, actions = collections.Counter(), collections.Counter()
-    for _ in range(RECORDED_RUNS):
-        more_syscalls, more_actions = record_run(cloud, operation)
-        syscalls |= more_syscalls
-        actions |= more_actions
+def points_of(syscalls, actions):
+    """("syscall", role, call, n) and ("aws", action, n, what) of so many calls."""
     points = [("syscall", role, call, n) for role in tracing.ROLES for call in tracing.CALLS
               for n in range(1, syscalls[role, call] + 1)]
     return points + [("aws", action, n, what) for action, most in actions.items()
                      for n in range(1, most + 1) for what in WHATS]
+
+
+def enumerate_points(cloud, operation):
+    """All points that some runs of it had, and the set of those that some had and others had not: how often the loop
+    wakes is up to the machine, so such a one may not come again."""
+    runs = [record_run(cloud, operation) for _ in range(RECORDED_RUNS)]
+    some = points_of(*(functools.reduce(operator.or_, counters) for counters in zip(*runs)))
+    every = points_of(*(functools.reduce(operator.and_, counters) for counters in zip(*runs)))
+    return some, set(some) - set(every)
 
 
 def discard(agent):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The crash harness and the simulator say so when they have shown nothing: tests/crash, tests/simulate."""
+import argparse
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ CRASH = os.path.join(TOP, "tests", "crash")
 SIMULATE = os.path.join(BUILD, "tests", "simulate", "kms-simulate")
 sys.path.append(CRASH)
 
+import crash as crash_module  # noqa: E402
 import durable  # noqa: E402
 import points  # noqa: E402
 import random_kills  # noqa: E402
@@ -92,12 +94,23 @@ def test_an_agent_that_ends_by_itself():
 def test_what_is_only_in_one_of_the_runs_is_a_point(monkeypatch):
     """And what a thread did that began meanwhile."""
     runs = iter([({("main", "read"): 1}, {"CreateUser": 1}), ({("main", "read"): 2}, {"CreateUser": 1}),
-                 ({("worker", "read"): 1}, {"GetUser": 1})])
+                 ({("worker", "read"): 1, ("main", "read"): 1}, {"CreateUser": 1, "GetUser": 1})])
     monkeypatch.setattr(points, "record_run", lambda *_: tuple(points.collections.Counter(part) for part in next(runs)))
-    found = points.enumerate_points(None, "mint")
+    found, rare = points.enumerate_points(None, "mint")
     assert [point[1:] for point in found if point[0] == "syscall"] == [("main", "read", 1), ("main", "read", 2),
                                                                        ("worker", "read", 1)]
     assert {point[1] for point in found if point[0] == "aws"} == {"CreateUser", "GetUser"}
+    assert rare == {point for point in found if point[1] == "GetUser"} | {("syscall", "main", "read", 2),
+                                                                          ("syscall", "worker", "read", 1)}
+
+
+@pytest.mark.parametrize("rare, outcome", [(set(), "not reached"), ({("mint", "aws", "GetUser", 1, "lost")}, "rare")])
+def test_only_what_some_runs_did_not_have_may_stay_unreached(monkeypatch, capsys, rare, outcome):
+    point = ("mint", "aws", "GetUser", 1, "lost")
+    monkeypatch.setattr(workers, "run", lambda *_: [(point, "not reached", "")])
+    options = argparse.Namespace(jobs=1, tries=1, verbose=False)
+    assert crash_module.run(options, [point], rare) == {outcome: [point]}
+    assert "mint/aws/GetUser/1/lost" in capsys.readouterr().out
 
 
 def die_or_hang(pipe):
