@@ -285,6 +285,8 @@ static int apply_claim(struct store_txn *txn, void *arg, struct err *err)
     int rc;
 
     ASSERT_ON_STORE();
+    if (clock_offset(NULL)) /* perhaps since the look only, which went by the host's clock then */
+        claim->now_ms = clock_aws_ms();
     claim->more = claim->release_done = false;
     claim->next_ms = 0;
     claim->written_count = 0;

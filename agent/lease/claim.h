@@ -25,7 +25,7 @@ struct claim_row {
 struct claim {
     struct store_op op; /* submit with lease_claim() */
     struct lease_env *env;
-    int64_t now_ms;     /* AWS time */
+    int64_t now_ms;     /* AWS time; the writer takes it anew once it is known */
     bool hold_expiries; /* the clock is in doubt: leave rows that only a time makes due */
     bool recover; /* first claim after start: RECOVER, UNDELIVERED, REVOKE, FENCE rows ahead of time
                      are taken too */

@@ -196,6 +196,16 @@ static void check_renewal(const struct lease *new)
         check_grant(&new->id)->told_end_ms = new->expires_ms;
 }
 
+void check_held(const struct lease *new)
+{
+    const struct lease *old = fake_store_lease(&new->id);
+
+    if (old != NULL && (old->state == LEASE_ACTIVE || old->state == LEASE_ISSUING) &&
+        new->state > LEASE_ACTIVE && !fake_store_holds(&new->id))
+        check_cause(old, new);
+    check_grant(&new->id)->unrecorded = true;
+}
+
 void check_committed(const struct lease *old, const struct lease *new)
 {
     enum lease_state was = old != NULL ? old->state : LEASE_NONE;
@@ -218,7 +228,8 @@ void check_committed(const struct lease *old, const struct lease *new)
         sim_violation("a lease is stuck and AWS refused nothing: %s", new->error);
     if (was == LEASE_REVOKING && new->state == LEASE_ACTIVE)
         sim_violation("a lease comes back from being revoked");
-    if ((was == LEASE_ACTIVE || was == LEASE_ISSUING) && new->state > LEASE_ACTIVE)
+    if ((was == LEASE_ACTIVE || was == LEASE_ISSUING) && new->state > LEASE_ACTIVE &&
+        !fake_store_holds(&new->id))
         check_cause(old, new);
     if (new->state == LEASE_ACTIVE)
         check_grant(&new->id)->active = true;

@@ -331,7 +331,7 @@ int store_hold(struct store *store, const struct lease *lease, const struct leas
                bool recorded, struct err *err)
 {
     (void)store;
-    check_grant(&lease->id)->unrecorded = true;
+    check_held(lease);
     return unwritten_put(&unwritten, lease, actor, recorded, err);
 }
 

@@ -22,5 +22,8 @@ const struct lease *fake_store_lease(const struct uuid *id);
 const struct lease *fake_store_nth(size_t n); /* NULL: no more */
 /* Called for each committed change of a lease; old NULL: new. */
 void check_committed(const struct lease *old, const struct lease *new);
+/* Called before a revocation is held in memory. What causes it is judged by what is known now, not when there is room
+ * to record it. */
+void check_held(const struct lease *new);
 
 #endif
