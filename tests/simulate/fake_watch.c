@@ -31,6 +31,7 @@ int clock_watch_new(struct event_base *base, void (*due)(void *arg), void (*jump
         abort();
     *the_watch = (struct clock_watch){.due = due, .jumped = jumped, .arg = arg};
     sim.jumped = false;
+    sim.doubted_ms = sim.now_ms;
     return 0;
 }
 
@@ -61,6 +62,7 @@ bool fake_watch_turn(void)
         return false;
     if (sim.jumped) {
         sim.jumped = false;
+        sim.doubted_ms = sim.now_ms;
         the_watch->jumped(the_watch->arg);
         return true;
     }

@@ -30,6 +30,7 @@ struct sim {
     int64_t now_ms;        /* true time: the cloud's clock */
     int64_t wall_shift_ms; /* the agent's wall clock minus true time */
     bool jumped;           /* the wall clock was set; the watch has not told yet */
+    int64_t doubted_ms;    /* true time since which the agent should doubt the wall clock */
     enum trouble trouble;
     char denied[64];       /* TROUBLE_DENIED: which action */
     bool path_scoped;      /* denials for users that are not there, but for GetUser */
