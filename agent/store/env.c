@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/env.h"
 
+#include "store/data_file.h"
 #include "store/key.h"
 
 #include <errno.h>
@@ -67,8 +68,10 @@ static int open_mapped(struct env *env, uint64_t map_size)
 static int open_environment(struct env *env, uint64_t map_size, struct err *err)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    int rc;
+    int rc = data_file_make(&env->directory);
 
+    if (rc != 0)
+        return env_error(env, rc, "cannot make data.mdb", err);
     preallocate_lock_file(env);
     do {
         rc = open_mapped(env, map_size / page * page);
