@@ -32,6 +32,9 @@ struct job {
                                     threads only. run may set it and answer KMS_EAGAIN; it holds from the next run on */
     uint8_t slot;                /* the lanes' */
     bool keyed;                  /* lease_id is set: one job per lease at a time (schedule/) */
+    bool revocation;             /* keyed: begins before the lease's other jobs; one that yields gives up for it */
+    bool yields;
+    atomic_bool yielded;         /* canceled for that reason */
     struct uuid lease_id;
     int64_t wake_ms;             /* boot clock; set with KMS_EAGAIN */
     int64_t deadline_ms;         /* boot clock; the container's run checks it between steps; 0 = none */

@@ -137,7 +137,9 @@ static void fail_by_agent(struct renew *renew)
 
 static int renew_fail(struct renew *renew, int rc)
 {
-    if (renew->err.code == 0)
+    if (atomic_load(&renew->job.yielded))
+        err_set(&renew->err, KMS_EENDED, "the lease is being revoked");
+    else if (renew->err.code == 0)
         err_set(&renew->err, rc, "the lease could not be renewed");
     if (renew->lease.secret[0] != '\0')
         metrics_count(METRIC_RENEWAL_FAILURES, renew->lease.secret, lease_error_name(&renew->err));
@@ -234,6 +236,7 @@ struct renew *renew_new(struct lease_env *env, struct config *config, const stru
     renew->job.done = renew_done;
     renew->job.internal = actor == NULL;
     renew->job.keyed = true;
+    renew->job.yields = true;
     renew->job.lease_id = *lease_id;
     return renew;
 }

@@ -377,6 +377,7 @@ struct revoke *revoke_new(struct lease_env *env, const struct uuid *lease_id,
     revoke->job.first = finished != NULL; /* somebody waits for the answer */
     revoke->job.internal = true;          /* a revocation is never turned away */
     revoke->job.keyed = true;
+    revoke->job.revocation = true;
     revoke->job.lease_id = *lease_id;
     return revoke;
 }

@@ -12,7 +12,7 @@
 
 /* A job from submission to done. */
 struct task {
-    struct queue_link link;   /* in busy->queue */
+    struct queue_link link;   /* in a queue of busy */
     struct task *prev, *next; /* all tasks */
     struct tasks *tasks;
     struct job *job;
@@ -26,7 +26,8 @@ struct task {
 /* A lease with a job. */
 struct busy_lease {
     struct id_node node;
-    struct queue queue; /* tasks behind the one that runs */
+    struct task *running;            /* NULL while it ends */
+    struct queue revocations, queue; /* tasks behind it; those first */
 };
 
 struct tasks {
@@ -138,6 +139,33 @@ int64_t tasks_next_ms(const struct tasks *tasks)
 
 /* ---- one job per lease ---- */
 
+/* Holders must not keep a lease alive by asking for it. */
+static void lease_yield(struct busy_lease *busy)
+{
+    struct task *running = busy->running;
+
+    if (running == NULL || !running->job->yields)
+        return;
+    atomic_store(&running->job->yielded, true);
+    tasks_cancel(running->tasks, running->job);
+}
+
+/* Queues task behind the lease's job. A revocation is never turned away. */
+static int lease_queue(struct busy_lease *busy, struct task *task)
+{
+    if (task->job->revocation) {
+        queue_push(&busy->revocations, &task->link);
+        lease_yield(busy);
+    } else if (task->job->internal || busy->queue.count < TASKS_LEASE_QUEUE_MAX) {
+        queue_push(&busy->queue, &task->link);
+    } else {
+        return KMS_EBUSY;
+    }
+    task->queued = true;
+    task->busy = busy;
+    return 0;
+}
+
 /* Makes the lease busy with task, or queues task behind its job. 0, KMS_EBUSY, KMS_ENOMEM. */
 static int lease_take(struct task *task)
 {
@@ -145,19 +173,15 @@ static int lease_take(struct task *task)
     struct id_node *node = id_map_find(&tasks->busy, &task->job->lease_id);
     struct busy_lease *busy;
 
-    if (node != NULL) {
-        busy = QUEUE_OF(node, struct busy_lease, node);
-        if (busy->queue.count >= TASKS_LEASE_QUEUE_MAX)
-            return KMS_EBUSY;
-        queue_push(&busy->queue, &task->link);
-        task->queued = true;
-    } else {
-        busy = malloc(sizeof *busy);
-        if (busy == NULL)
-            return KMS_ENOMEM;
-        queue_init(&busy->queue);
-        id_map_add(&tasks->busy, &task->job->lease_id, &busy->node);
-    }
+    if (node != NULL)
+        return lease_queue(QUEUE_OF(node, struct busy_lease, node), task);
+    busy = calloc(1, sizeof *busy);
+    if (busy == NULL)
+        return KMS_ENOMEM;
+    queue_init(&busy->revocations);
+    queue_init(&busy->queue);
+    busy->running = task;
+    id_map_add(&tasks->busy, &task->job->lease_id, &busy->node);
     task->busy = busy;
     return 0;
 }
@@ -165,9 +189,11 @@ static int lease_take(struct task *task)
 /* The lease's job is over: the next one of the lease, or NULL and the lease is no longer busy. */
 static struct task *lease_next_task(struct tasks *tasks, struct busy_lease *busy)
 {
-    struct queue_link *link = queue_pop(&busy->queue);
+    struct queue_link *link = queue_pop(&busy->revocations);
     struct task *task;
 
+    if (link == NULL)
+        link = queue_pop(&busy->queue);
     if (link == NULL) {
         id_map_remove(&tasks->busy, &busy->node);
         free(busy);
@@ -175,6 +201,7 @@ static struct task *lease_next_task(struct tasks *tasks, struct busy_lease *busy
     }
     task = QUEUE_OF(link, struct task, link);
     task->queued = false;
+    busy->running = task;
     return task;
 }
 
@@ -232,6 +259,8 @@ static void on_finished(struct job *job, void *arg)
     struct busy_lease *busy = task_of(job)->busy;
     struct task *next;
 
+    if (busy != NULL)
+        busy->running = NULL;
     task_end(task_of(job));
     /* Accepted long ago, so the next one is not refused any more. Once stopping, tasks_stop() ends
      * the rest. */

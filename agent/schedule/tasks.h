@@ -6,7 +6,7 @@
 
 #include "job/job.h"
 
-#define TASKS_LEASE_QUEUE_MAX 8
+#define TASKS_LEASE_QUEUE_MAX 8 /* clients' jobs of one lease, revocations apart */
 
 struct tasks;
 /* Right before job->done(job). */

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose turn it is among the calls to AWS: what is most urgent first, nothing in a circle, nobody waiting for ever."""
+import collections
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -122,3 +124,63 @@ def test_refused_credentials_are_not_asked_in_a_circle(make_agent, cloud):
     time.sleep(65)  # the next attempts, of which the first is a minute after the one before
     assert 0 < len(cloud.calls("DeleteAccessKey", since=mark)) <= 9
     assert len(cloud.calls("AssumeRole", since=mark)) <= 9
+
+
+class Renewals:
+    """A holder that keeps many renewals of its lease on their way."""
+
+    def __init__(self, agent, lease_id, connections=4, depth=15):
+        self.stopped, self.answers = False, collections.Counter()
+        self.threads = [threading.Thread(target=self.run, args=(agent, lease_id, depth), daemon=True)
+                        for _ in range(connections)]
+
+    def run(self, agent, lease_id, depth):
+        with agent.rpc() as rpc:
+            for _ in range(depth):
+                rpc.send("lease.renew", {"lease_id": lease_id, "ttl_s": 3600})
+            while not self.stopped:
+                _, error, _ = rpc.receive()
+                self.answers[error["code"] if error else "ok"] += 1
+                rpc.send("lease.renew", {"lease_id": lease_id, "ttl_s": 3600})
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped = True
+        for thread in self.threads:
+            thread.join(10)
+
+
+def test_revocation_of_a_lease_that_is_renewed_all_the_time(make_agent, cloud):
+    """A holder that asks for renewals without end does not keep its lease."""
+    agent = make_agent(options={"iam_rate": 5.0})
+    lease = agent.call("lease.issue", secret="app")
+    agent.wait_lease(lease["lease_id"], "active")
+    with Renewals(agent, lease["lease_id"]) as renewals:
+        wait_until(lambda: renewals.answers["busy"] > 100, "the lease is busy", 20, 0.05)
+        start = time.monotonic()
+        agent.call("lease.revoke", lease_id=lease["lease_id"])
+        took_s = time.monotonic() - start
+        assert deleted(cloud, lease["access_key_id"])
+        wait_until(lambda: renewals.answers["lease_ended"], "renewals are refused", 10, 0.05)
+    assert took_s < 2, (renewals.answers, took_s)
+    agent.wait_no_users(60)
+
+
+def test_exit_of_a_process_that_renews_all_the_time(make_agent, cloud):
+    agent = make_agent(options={"iam_rate": 5.0})
+    with subprocess.Popen([sys.executable, "-c", HOLDER, os.path.dirname(__file__), agent.socket],
+                          stdout=subprocess.PIPE, text=True) as holder:
+        key, _ = holder.stdout.readline().split()
+        lease_id = agent.leases()[0]["lease_id"]
+        with Renewals(agent, lease_id) as renewals:
+            wait_until(lambda: renewals.answers["busy"] > 100, "the lease is busy", 20, 0.05)
+            holder.kill()
+            start = time.monotonic()
+            wait_until(lambda: deleted(cloud, key), "the key of the process is dead", 20, 0.05)
+            took_s = time.monotonic() - start
+    assert took_s < 2, took_s
+    agent.wait_no_users(60)

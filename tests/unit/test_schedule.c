@@ -70,6 +70,37 @@ static void test_queue_of_a_lease_is_bounded(void **state)
     wait_done(fake, &works[9]);
 }
 
+/* However many jobs a holder has of its lease: a revocation is taken, comes next, and what runs and
+ * yields gives up for it. */
+static void test_revocation_of_a_busy_lease(void **state)
+{
+    struct fake *fake = *state;
+    struct work works[9], revocations[2];
+
+    fake_schedule(fake, 8, 100);
+    for (int i = 0; i < 9; i++) {
+        work_init(fake, &works[i], i, 1);
+        works[i].again = 1;
+        works[i].wait_ms = i == 0 ? 60000 : 0;
+        works[i].job.yields = i == 0;
+        assert_int_equal(schedule_submit(fake->schedule, &works[i].job), 0);
+    }
+    fake_wait_notes(fake, 1);
+    for (int i = 0; i < 2; i++) {
+        work_init(fake, &revocations[i], 20 + i, 1);
+        revocations[i].job.revocation = revocations[i].job.internal = true;
+        assert_int_equal(schedule_submit(fake->schedule, &revocations[i].job), 0);
+    }
+    wait_done(fake, &works[8]);
+    assert_true(atomic_load(&works[0].job.yielded));
+    assert_false(atomic_load(&works[1].job.canceled));
+    assert_int_equal(order[0], 0);
+    assert_int_equal(order[1], 0);
+    assert_int_equal(order[2], 20);
+    assert_int_equal(order[3], 21);
+    assert_int_equal(order[4], 1);
+}
+
 static void test_full_lane_leaves_no_trace(void **state)
 {
     struct fake *fake = *state;
@@ -206,6 +237,7 @@ int main(void)
         TEST(test_jobs_of_a_lease_take_turns),
         TEST(test_waiting_job_keeps_its_lease),
         TEST(test_queue_of_a_lease_is_bounded),
+        TEST(test_revocation_of_a_busy_lease),
         TEST(test_full_lane_leaves_no_trace),
         TEST(test_done_may_submit),
         TEST(test_wakes_on_time),
