@@ -29,7 +29,8 @@ static int remove_one(const struct aws_target *target, const char *action, const
     int rc;
 
     query_init(&query, action, IAM_VERSION);
-    query_add(&query, "UserName", user_name);
+    if (user_name != NULL)
+        query_add(&query, "UserName", user_name);
     if (parameter != NULL)
         query_add(&query, parameter, item);
     rc = aws_call(target, AWS_IAM, &query, &answer, result, err);
@@ -45,13 +46,20 @@ int iam_cleanup_remove(const struct aws_target *target, enum iam_list_kind kind,
                        const char *user_name, const char *item, struct aws_result *result,
                        struct err *err)
 {
-    int rc = remove_one(target, remove_rows[kind].action, user_name, remove_rows[kind].parameter,
-                        item, result, err);
+    return remove_one(target, remove_rows[kind].action, user_name, remove_rows[kind].parameter,
+                      item, result, err);
+}
 
-    /* A virtual device outlives its user; its serial number is an ARN. */
-    if (rc == 0 && kind == IAM_LIST_MFA_DEVICES && strncmp(item, "arn:", 4) == 0)
-        rc = remove_one(target, "DeleteVirtualMFADevice", NULL, "SerialNumber", item, result, err);
-    return rc;
+bool iam_cleanup_mfa_is_virtual(const char *serial_number)
+{
+    return strncmp(serial_number, "arn:", 4) == 0 && strstr(serial_number, ":mfa/") != NULL;
+}
+
+int iam_delete_virtual_mfa_device(const struct aws_target *target, const char *serial_number,
+                                  struct aws_result *result, struct err *err)
+{
+    return remove_one(target, "DeleteVirtualMFADevice", NULL, "SerialNumber", serial_number, result,
+                      err);
 }
 
 int iam_delete_login_profile(const struct aws_target *target, const char *user_name,

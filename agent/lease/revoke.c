@@ -182,14 +182,14 @@ static int stage_deny(struct revoke *revoke, struct err *err)
 static int recheck_denied(struct revoke *revoke)
 {
     struct revoke_progress *p = revoke->progress;
-    struct revoke_denial *denial = &p->denial;
+    struct revoke_failure *denial = &p->denial;
     struct err err = {0};
     int rc;
 
     if (!denial->kept) {
         if (!p->result.denied_blind || strcmp(revoke->err.aws_action, "GetUser") == 0)
             return KMS_EAWSDENIED;
-        *denial = (struct revoke_denial){.kept = true, .result = p->result, .err = revoke->err};
+        *denial = (struct revoke_failure){.kept = true, .result = p->result, .err = revoke->err};
         revoke_doubt(revoke);
     }
     rc = revoke_verify(revoke, &err);

@@ -17,8 +17,9 @@
 #define SLOW_MS 60000 /* stuck leases: first tries, then … */
 #define SLOW_LATER_MS 300000
 #define SLOW_TRIES 5
-#define OWN_TRIES 4   /* quick ones, before a fault of this host counts as one that lasts */
-#define WAIT_MS 20000 /* "waiting to be sure" asks again this often */
+#define CONFLICT_TRIES 8 /* about a minute */
+#define OWN_TRIES 4      /* quick ones, before a fault of this host counts as one that lasts */
+#define WAIT_MS 20000    /* "waiting to be sure" asks again this often */
 #define CREATE_WINDOW_MS                                                                           \
     20000 /* after a crash: a CreateUser may have been sent this long after the intent */
 
@@ -53,6 +54,13 @@ static int user_is_absent(struct revoke *revoke, struct err *err)
     return lease_txn_progress(revoke->env, lease, err);
 }
 
+/* Something hangs on the user that no list shows, for longer than lists lag. */
+static bool is_lasting_conflict(const struct revoke *revoke)
+{
+    return revoke->progress->result.failure == AWS_FAILED_CONFLICT &&
+           revoke->lease.attempts >= CONFLICT_TRIES;
+}
+
 static bool is_permanent(const struct revoke *revoke, int rc)
 {
     if (revoke->progress->result.failure == AWS_FAILED_TRANSIENT)
@@ -65,7 +73,8 @@ static bool is_permanent(const struct revoke *revoke, int rc)
     case KMS_EINVALID:
         return true;
     default:
-        return revoke->progress->result.failure == AWS_FAILED_CREDENTIAL;
+        return revoke->progress->result.failure == AWS_FAILED_CREDENTIAL ||
+               is_lasting_conflict(revoke);
     }
 }
 

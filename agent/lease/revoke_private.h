@@ -16,12 +16,16 @@ struct cleanup {
     char marker[321];
     struct iam_names names;
     bool fence_down; /* DeleteUser failed after the fence was deleted */
+    bool begun, pause;
+    bool deactivated; /* the MFA device at item: it remains to be deleted */
+    unsigned mfa_tries;
     size_t item;
 };
 
-/* A denial whose meaning is being found out. */
-struct revoke_denial {
+/* A failure that is kept while something else is asked or done. */
+struct revoke_failure {
     bool kept;
+    int rc;
     struct aws_result result;
     struct err err;
 };
@@ -36,28 +40,30 @@ struct revoke_progress {
     struct err frozen_err;   /* how the lease's own credentials failed */
     bool account_asked;      /* STS was asked whose today's credentials are */
     bool explained;          /* err says what is missing */
-    struct revoke_denial denial;
-    struct way_visit visit;  /* of IAM's endpoint, during a run */
-    int64_t call_began_ms;   /* boot clock: not before the last call's beginning */
-    bool no_source;          /* the management credential was not to be had: no answer */
-    bool sent_away;          /* IAM's endpoint is silent and another revocation asks it */
-    bool begun;    /* REVOKING is durable, lease is the record */
-    bool verified; /* the user of that name is ours */
-    bool ended;    /* the key died in this job */
+    struct revoke_failure denial;  /* its meaning is being found out */
+    struct revoke_failure failure; /* of DeleteUser; the fence goes back up */
+    struct way_visit visit;        /* of IAM's endpoint, during a run */
+    int64_t call_began_ms;         /* boot clock: not before the last call's beginning */
+    bool no_source;                /* the management credential was not to be had: no answer */
+    bool sent_away;                /* IAM's endpoint is silent and another revocation asks it */
+    bool begun;                    /* REVOKING is durable, lease is the record */
+    bool verified;                 /* the user of that name is ours */
+    bool ended;                    /* the key died in this job */
 };
 
 /* Outcomes of a stage beside 0 and errors. */
 enum { STAGE_GONE = 1, STAGE_ABSENT = 2 };
 
-/* Opens access with the management credentials of the lease's recipe, or those that stand in. 0, or why there are none. */
+/* Opens access with the management credentials of the lease's recipe, or those that stand in. 0, or
+ * why there are none. */
 int revoke_open(struct revoke *revoke, struct lease_worker *worker) KMS_MUST_CHECK;
-/* After a failure that was judged: KMS_EAGAIN to go on with today's credentials of the secret; else a negative KMS_E…,
- * revoke->err with what is missing. */
+/* After a failure that was judged: KMS_EAGAIN to go on with today's credentials of the secret; else
+ * a negative KMS_E…, revoke->err with what is missing. */
 int revoke_source_failed(struct revoke *revoke, int rc);
 /* One call's worth of budget; KMS_EAGAIN with wake_ms set. */
 int revoke_take(struct revoke *revoke) KMS_MUST_CHECK;
-/* GetUser, unless this job, or this process moments ago, saw the user: 0 ours, STAGE_ABSENT no such user, STAGE_GONE
- * the name is a stranger's, or an error. */
+/* GetUser, unless this job, or this process moments ago, saw the user: 0 ours, STAGE_ABSENT no such
+ * user, STAGE_GONE the name is a stranger's, or an error. */
 int revoke_verify(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
 /* What was seen of the user holds no more: the next revoke_verify() asks. */
 void revoke_doubt(struct revoke *revoke);
@@ -69,19 +75,21 @@ int revoke_cleanup(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
 int revoke_enter_way(struct revoke *revoke, struct err *err) KMS_MUST_CHECK;
 /* Off it with what the last call showed. Fine when it was not entered. */
 void revoke_leave_way(struct revoke *revoke, int rc);
-/* Between two calls: an answer to the last one is news at once, the clean-up of which it was a part may take long. */
+/* Between two calls: an answer to the last one is news at once, the clean-up of which it was a part
+ * may take long. */
 void revoke_note_call(struct revoke *revoke);
 /* The lease's management credential was not to be had: no answer. */
 void revoke_note_no_source(struct revoke *revoke);
 /* The key is dead; what is left is clean-up, or nothing. */
 bool revoke_is_over(const struct lease *lease);
-/* After a stage that went well: gone, or on to the next one. A client hears now; phase two waits its turn. */
+/* After a stage that went well: gone, or on to the next one. A client hears now; phase two waits
+ * its turn. */
 int revoke_after_stage(struct revoke *revoke, int outcome) KMS_MUST_CHECK;
-/* A stage waits: KMS_EAGAIN; past the job's deadline KMS_ETIMEOUT: who asked hears now, and the due index brings the
- * rest. */
+/* A stage waits: KMS_EAGAIN; past the job's deadline KMS_ETIMEOUT: who asked hears now, and the due
+ * index brings the rest. */
 int revoke_wait(struct revoke *revoke);
-/* Records a failed attempt (rc) and returns it: transient ones come back within 60 s for ever, permanent ones go to the
- * slow lane. */
+/* Records a failed attempt (rc) and returns it: transient ones come back within 60 s for ever,
+ * permanent ones go to the slow lane. */
 int revoke_failed(struct revoke *revoke, int rc);
 
 #endif

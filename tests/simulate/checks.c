@@ -10,8 +10,8 @@
 #include <string.h>
 
 #define GRANTS_MAX 512
-#define SPREAD_MS 1000 /* fences know whole seconds */
-#define HOLD_MS 60000  /* expiries wait for AWS's time this long, after a start or a jump */
+#define SPREAD_MS 1000      /* fences know whole seconds */
+#define HOLD_MS 60000       /* expiries wait for AWS's time this long, after a start or a jump */
 #define CLOCK_ERROR_MS 1500 /* what is known from Dates */
 
 static struct grant grants[GRANTS_MAX];
@@ -203,6 +203,18 @@ static void check_renewal(const struct lease *new)
         check_grant(&new->id)->told_end_ms = new->expires_ms;
 }
 
+/* A user that may not be deleted keeps its fence: sessions made with its key may live on. */
+static void check_stuck(const struct lease *new)
+{
+    struct cloud_user *user = cloud_find(new->user_name);
+
+    if (!sim.refused && !sim.path_scoped)
+        sim_violation("a lease is stuck and AWS refused nothing: %s", new->error);
+    if (user != NULL && sim.trouble == TROUBLE_DENIED && strcmp(sim.denied, "DeleteUser") == 0 &&
+        strstr(new->error, "DeleteUser:") != NULL && cloud_fence(user) == NULL)
+        sim_violation("user %s may not be deleted, and its fence is gone", user->name);
+}
+
 void check_held(const struct lease *new)
 {
     const struct lease *old = fake_store_lease(&new->id);
@@ -231,8 +243,8 @@ void check_committed(const struct lease *old, const struct lease *new)
         sim_violation("a lease ends after its max_ttl");
     if (was == LEASE_ACTIVE && new->state == LEASE_ACTIVE &&new->expires_ms > old->expires_ms)
         check_renewal(new);
-    if (new->stuck && !sim.refused && !sim.path_scoped)
-        sim_violation("a lease is stuck and AWS refused nothing: %s", new->error);
+    if (new->stuck)
+        check_stuck(new);
     if (was == LEASE_REVOKING && new->state == LEASE_ACTIVE)
         sim_violation("a lease comes back from being revoked");
     if ((was == LEASE_ACTIVE || was == LEASE_ISSUING) && new->state > LEASE_ACTIVE &&

@@ -46,6 +46,7 @@ MUTANTS = [
     ("stuck-for-good", "agent/lease/revoke_outcome.c", "#define SLOW_MS 60000", "#define SLOW_MS 600000000LL"),
     ("fence-goes-first", "agent/lease/revoke_cleanup.c",
      "cleanup_rows[] = {\n", "cleanup_rows[] = {\n    {CLEANUP_FENCE, IAM_LIST_ACCESS_KEYS, false},\n"),
+    ("fence-stays-down", "agent/lease/revoke_cleanup.c", "    cleanup->fence_down = true;\n", ""),
     ("other-keys-are-left", "agent/lease/revoke_cleanup.c",
      "{CLEANUP_LIST, IAM_LIST_ACCESS_KEYS, false},", "{CLEANUP_LIST, IAM_LIST_GROUPS, false},"),
     ("password-is-left", "agent/lease/revoke_cleanup.c",
