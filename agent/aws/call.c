@@ -253,13 +253,15 @@ static int64_t clocks_apart_ms(void)
     return clock_wall_ms() - clock_boot_ms();
 }
 
-/* Tells AWS's time, unless the clock was set meanwhile: then sent and received do not belong
- * together.
- */
-static void observe_date(const struct http_response *response, int64_t apart_before_ms)
+/* Tells AWS's time, unless the clock was set meanwhile (then sent and received do not belong
+ * together), or it is not AWS that answered. */
+static void observe_date(const struct exchange *exchange, const struct http_response *response,
+                         int64_t apart_before_ms, int rc)
 {
     int64_t moved_ms = clocks_apart_ms() - apart_before_ms;
 
+    if (rc != 0 && exchange->result->request_id[0] == '\0')
+        return;
     if (moved_ms < CLOCK_MOVED_MS && moved_ms > -CLOCK_MOVED_MS)
         clock_observe_aws(response->date_ms, response->sent_wall_ms, response->received_wall_ms);
 }
@@ -292,8 +294,8 @@ int aws_call(const struct aws_target *target, enum aws_service service, const st
     if (rc != 0) {
         rc = fail_unanswered(&exchange, rc, &response);
     } else {
-        observe_date(&response, apart_ms);
         rc = judge(&exchange, &response, ret_xml);
+        observe_date(&exchange, &response, apart_ms, rc);
     }
     count_call(&exchange, rc, clock_boot_ms() - sent_ms);
     http_response_done(&response);

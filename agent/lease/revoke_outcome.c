@@ -65,6 +65,8 @@ static bool is_permanent(const struct revoke *revoke, int rc)
 {
     if (revoke->progress->result.failure == AWS_FAILED_TRANSIENT)
         return false; /* an answer cut short counts as none, whatever its code */
+    if (rc == KMS_EAWSREJECTED && revoke->err.aws_code[0] == '\0')
+        return false; /* it is not AWS that answered: a proxy, a load balancer */
     switch (rc) {
     case KMS_EAWSDENIED:
     case KMS_EAWSREJECTED:

@@ -74,6 +74,21 @@ def test_conflict_that_does_not_end(make_agent, cloud):
     agent.wait_no_users(60)
 
 
+@pytest.mark.parametrize("status", [403, 404, 407])
+def test_refusal_that_is_not_of_aws(make_agent, cloud, status):
+    """A proxy or a load balancer in between: an outage like others, nobody has to act."""
+    agent = make_agent()
+    agent.wait_identities()
+    lease = agent.call("lease.issue", secret="app", ttl_s=5)
+    cloud.fault("*", "garbage_html", status=status, count=-1)
+    wait_until(lambda: agent.call("lease.get", lease_id=lease["lease_id"]).get("error"), "some tries", 30)
+    time.sleep(3)
+    seen = agent.call("lease.get", lease_id=lease["lease_id"])
+    assert seen["state"] == "revoking" and not seen["stuck"] and str(status) in seen["error"], seen
+    cloud.clear_faults()
+    agent.wait_no_users(30)
+
+
 @pytest.mark.parametrize("failures", [1, 3])
 def test_virtual_mfa_device_is_not_left(make_agent, cloud, failures):
     """Once deactivated no list of the user's shows it."""

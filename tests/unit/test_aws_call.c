@@ -317,6 +317,22 @@ static void date_reaches_the_clock(void **state)
     assert_false(clock_offset(NULL));
 }
 
+/* A Date is AWS's time only where AWS answered. */
+static void date_that_is_not_believed(void **state)
+{
+    (void)state;
+    clock_void_offset();
+    wire.date_ms = clock_wall_ms() + 1000;
+    wire.status = 403;
+    wire.body = "<html><body>Forbidden</body></html>";
+    wire.request_id = NULL;
+    assert_int_not_equal(delete_user(), 0);
+    assert_false(clock_offset(NULL));
+    delete_user_refused(403, "AccessDenied", "no");
+    assert_true(clock_offset(NULL));
+    clock_void_offset();
+}
+
 static void retry_after_is_passed_on(void **state)
 {
     (void)state;
@@ -384,18 +400,18 @@ static void removal_of_what_is_gone_is_success(void **state)
     assert_int_equal(result.failure, AWS_FAILED_NOT);
     assert_int_equal(err.code, 0);
     assert_int_equal(iam_delete_login_profile(&target, "kms-a", &result, &err), 0);
-    wire.calls = 0;
-    assert_int_equal(iam_cleanup_remove(&target, IAM_LIST_MFA_DEVICES, "kms-a",
-                                        "arn:aws:iam::1:mfa/x", &result, &err),
+    assert_int_equal(iam_delete_virtual_mfa_device(&target, "arn:aws:iam::1:mfa/x", &result, &err),
                      0);
-    assert_int_equal(wire.calls, 2); /* deactivated, then deleted */
     assert_string_equal(wire.request, "Action=DeleteVirtualMFADevice&Version=2010-05-08"
                                       "&SerialNumber=arn%3Aaws%3Aiam%3A%3A1%3Amfa%2Fx");
-    wire.calls = 0;
-    assert_int_equal(
-        iam_cleanup_remove(&target, IAM_LIST_MFA_DEVICES, "kms-a", "GAHT12345678", &result, &err),
-        0);
-    assert_int_equal(wire.calls, 1); /* hardware */
+}
+
+static void only_virtual_devices_outlive_their_user(void **state)
+{
+    (void)state;
+    assert_true(iam_cleanup_mfa_is_virtual("arn:aws:iam::123456789012:mfa/x"));
+    assert_false(iam_cleanup_mfa_is_virtual("arn:aws:iam::123456789012:u2f/user/x/default-ABC"));
+    assert_false(iam_cleanup_mfa_is_virtual("GAHT12345678"));
 }
 
 static void list_that_does_not_advance_ends(void **state)
@@ -661,6 +677,7 @@ int main(void)
         cmocka_unit_test_setup(long_messages_are_cut_between_characters, set_up),
         cmocka_unit_test_setup(clock_errors_are_told_apart, set_up),
         cmocka_unit_test_setup(date_reaches_the_clock, set_up),
+        cmocka_unit_test_setup(date_that_is_not_believed, set_up),
         cmocka_unit_test_setup(retry_after_is_passed_on, set_up),
         cmocka_unit_test_setup(create_user, set_up),
         cmocka_unit_test_setup(create_access_key, set_up),
@@ -669,6 +686,7 @@ int main(void)
         cmocka_unit_test_setup(role_session, set_up),
         cmocka_unit_test_setup(blind_denial_stays_a_denial, set_up),
         cmocka_unit_test_setup(denial_names_the_action_that_aws_names, set_up),
+        cmocka_unit_test(only_virtual_devices_outlive_their_user),
         cmocka_unit_test(plain_http_goes_to_few_hosts),
         cmocka_unit_test(headers_are_judged),
         cmocka_unit_test(response_headers_are_read),
