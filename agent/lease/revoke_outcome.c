@@ -17,9 +17,10 @@
 #define SLOW_MS 60000 /* stuck leases: first tries, then … */
 #define SLOW_LATER_MS 300000
 #define SLOW_TRIES 5
-#define CONFLICT_TRIES 8 /* about a minute */
-#define OWN_TRIES 4      /* quick ones, before a fault of this host counts as one that lasts */
-#define WAIT_MS 20000    /* "waiting to be sure" asks again this often */
+#define CONFLICT_TRIES 7      /* in a row: two minutes, longer than lists lag */
+#define CONFLICT_BASE_MS 1000 /* doubled each time */
+#define OWN_TRIES 4           /* quick ones, before a fault of this host counts as one that lasts */
+#define WAIT_MS 20000         /* "waiting to be sure" asks again this often */
 #define CREATE_WINDOW_MS                                                                           \
     20000 /* after a crash: a CreateUser may have been sent this long after the intent */
 
@@ -54,11 +55,15 @@ static int user_is_absent(struct revoke *revoke, struct err *err)
     return lease_txn_progress(revoke->env, lease, err);
 }
 
+static bool is_conflict(const struct revoke *revoke)
+{
+    return revoke->progress->result.failure == AWS_FAILED_CONFLICT;
+}
+
 /* Something hangs on the user that no list shows, for longer than lists lag. */
 static bool is_lasting_conflict(const struct revoke *revoke)
 {
-    return revoke->progress->result.failure == AWS_FAILED_CONFLICT &&
-           revoke->lease.attempts >= CONFLICT_TRIES;
+    return is_conflict(revoke) && revoke->lease.attempts >= CONFLICT_TRIES;
 }
 
 static bool is_permanent(const struct revoke *revoke, int rc)
@@ -104,6 +109,18 @@ static bool is_own_fault(const struct revoke *revoke, int rc)
            revoke->err.aws_code[0] == '\0';
 }
 
+/* A conflict is waited out without jitter: the tries add up to longer than lists lag. */
+static int64_t transient_wait_ms(const struct revoke *revoke)
+{
+    uint32_t attempts = revoke->lease.attempts;
+
+    if (!is_conflict(revoke))
+        return retry_wait_ms(attempts, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
+    if (attempts >= CONFLICT_TRIES - 1)
+        return TRANSIENT_CAP_MS;
+    return (int64_t)CONFLICT_BASE_MS << attempts;
+}
+
 /* When the next attempt comes, and in which lane. */
 static void put_off(struct revoke *revoke, int rc)
 {
@@ -114,6 +131,8 @@ static void put_off(struct revoke *revoke, int rc)
         lease->retry_ms = clock_aws_ms() + TRANSIENT_CAP_MS;
         return;
     }
+    if (is_conflict(revoke) && strcmp(lease->error_code, revoke->err.aws_code) != 0)
+        lease->attempts = 0; /* the first of its kind */
     if (is_permanent(revoke, rc) && !(own && lease->attempts < OWN_TRIES)) {
         lease->stuck = true;
         lease->retry_ms = clock_aws_ms() + (own                            ? TRANSIENT_CAP_MS
@@ -121,8 +140,7 @@ static void put_off(struct revoke *revoke, int rc)
                                                                            : SLOW_LATER_MS);
     } else {
         lease->stuck = false;
-        lease->retry_ms =
-            clock_aws_ms() + retry_wait_ms(lease->attempts, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
+        lease->retry_ms = clock_aws_ms() + transient_wait_ms(revoke);
     }
     lease->attempts++;
 }
