@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <time.h>
@@ -16,13 +17,19 @@
 #define OFFSET_UNKNOWN INT64_MIN
 #define DATE_STEP_MS 1000 /* a Date says the second only */
 #define APART_TRIES 8
+#define STEP_MAX_MS 60000       /* from what is known, by one Date alone */
+#define AGREE_MS 5000           /* two Dates that say the same */
 #define ROUND_TRIP_MAX_MS 60000 /* longer, or backwards: the wall clock was set meanwhile */
 
 static struct clock_source source; /* all NULL: the kernel's */
 /* AWS's clock minus the boot clock, which nobody sets: so AWS's time goes on evenly whatever
  * happens to the wall clock, and what was learned before a jump is still right after it. */
 static _Atomic int64_t aws_minus_boot_ms = OFFSET_UNKNOWN;
-static atomic_bool in_doubt; /* not confirmed by a Date since clock_void_offset() */
+static atomic_bool in_doubt; /* not confirmed by a Date since clock_doubt_offset() */
+/* A Date far from what is known counts when another one says the same: a single answer with a wrong
+ * Date must not end leases, nor let them live on. */
+static pthread_mutex_t observe_lock = PTHREAD_MUTEX_INITIALIZER;
+static int64_t claimed_apart_ms = OFFSET_UNKNOWN; /* of the first */
 
 #ifdef KMS_TEST_HOOKS
 static const _Atomic int64_t *test_shift;      /* of the wall clock; NULL: none */
@@ -127,6 +134,35 @@ static int64_t wall_minus_boot(void)
     return apart_ms;
 }
 
+static bool is_near(int64_t a_ms, int64_t b_ms, int64_t most_ms)
+{
+    return a_ms - b_ms <= most_ms && b_ms - a_ms <= most_ms;
+}
+
+/* Under observe_lock. Whether an offset counts, told by a Date that is new. */
+static bool is_believed(int64_t apart_ms)
+{
+    int64_t known_ms = atomic_load(&aws_minus_boot_ms);
+
+    if (known_ms == OFFSET_UNKNOWN || is_near(apart_ms, known_ms, STEP_MAX_MS))
+        return true;
+    return claimed_apart_ms != OFFSET_UNKNOWN && is_near(apart_ms, claimed_apart_ms, AGREE_MS);
+}
+
+static void take_apart(int64_t apart_ms)
+{
+    pthread_mutex_lock(&observe_lock);
+    if (is_believed(apart_ms)) {
+        atomic_store(&aws_minus_boot_ms, apart_ms);
+        atomic_store(&in_doubt, false);
+        claimed_apart_ms = OFFSET_UNKNOWN;
+    } else {
+        claimed_apart_ms = apart_ms;
+        atomic_store(&in_doubt, true);
+    }
+    pthread_mutex_unlock(&observe_lock);
+}
+
 void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_wall_ms)
 {
     /* The Date was made between sending and receiving and says the second only: the offset lies
@@ -145,8 +181,7 @@ void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_w
         known_ms = low_ms;
     else if (known_ms > high_ms)
         known_ms = high_ms;
-    atomic_store(&aws_minus_boot_ms, known_ms + wall_minus_boot_ms);
-    atomic_store(&in_doubt, false);
+    take_apart(known_ms + wall_minus_boot_ms);
 }
 
 void clock_doubt_offset(void)
@@ -156,8 +191,11 @@ void clock_doubt_offset(void)
 
 void clock_void_offset(void)
 {
+    pthread_mutex_lock(&observe_lock);
     atomic_store(&aws_minus_boot_ms, OFFSET_UNKNOWN);
     atomic_store(&in_doubt, false);
+    claimed_apart_ms = OFFSET_UNKNOWN;
+    pthread_mutex_unlock(&observe_lock);
 }
 
 bool clock_offset(int64_t *ret_ms)

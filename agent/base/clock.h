@@ -35,7 +35,8 @@ int64_t clock_aws_ms(void);
 
 /* A Date header: its time, and the wall time when the request went out and the answer came. The
  * offset moves to the nearest value that the Date (a whole second) allows; clocks that agree have
- * offset 0. */
+ * offset 0. One that is more than a minute from what is known puts that in doubt, as a jump does,
+ * and counts when the next one says the same. */
 void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_wall_ms);
 /* A clock jump, the end of a suspend: clock_offset() answers false until the next Date.
  * clock_aws_ms() goes on from what was known, by the boot clock. */

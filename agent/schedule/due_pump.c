@@ -275,18 +275,24 @@ static void on_due(void *arg)
     due_pump_look(arg);
 }
 
+/* AWS's time is in doubt: somebody is to ask for it. */
+static void pump_doubt(struct due_pump *pump, const char *why)
+{
+    log_event(LOG_LEVEL_NOTICE, MESSAGE_ID_CLOCK, NULL, 0,
+              "%s: expiries wait for AWS's time, %d s at most", why, HOLD_MS / 1000);
+    pump->hold_until_ms = clock_boot_ms() + HOLD_MS;
+    pump->options.jumped(pump->options.arg);
+    due_pump_look(pump);
+}
+
 static void on_jumped(void *arg)
 {
     struct due_pump *pump = arg;
 
     if (!pump->running)
         return;
-    log_event(LOG_LEVEL_NOTICE, MESSAGE_ID_CLOCK, NULL, 0,
-              "the clock was set: expiries wait for AWS's time, %d s at most", HOLD_MS / 1000);
     clock_doubt_offset();
-    pump->hold_until_ms = clock_boot_ms() + HOLD_MS;
-    pump->options.jumped(pump->options.arg);
-    due_pump_look(pump);
+    pump_doubt(pump, "the clock was set");
 }
 
 void due_pump_turned(struct due_pump *pump)
@@ -298,6 +304,10 @@ void due_pump_turned(struct due_pump *pump)
         return;
     known = clock_offset(&offset_ms);
     moved_ms = offset_ms - pump->offset_ms;
+    if (pump->offset_known && !known) {
+        pump->offset_known = false;
+        pump_doubt(pump, "an answer has a time that is far from AWS's so far");
+    }
     row_jobs_fill(pump->options.jobs);
     if ((pump->starved && row_jobs_hungry(pump->options.jobs)) || known != pump->offset_known ||
         moved_ms > OFFSET_STEP_MS || moved_ms < -OFFSET_STEP_MS)

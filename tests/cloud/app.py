@@ -238,9 +238,13 @@ class App:
             "</ErrorResponse>\n"
         ).encode("utf-8")
 
-    def send(self, call, status, body, content_type="text/xml"):
+    def send(self, call, status, body, content_type="text/xml", date_offset_s=0):
+        """date_offset_s: how far the Date is from the look-alike's own time."""
         call.entry["answered"] = True
-        call.conn.reply(status, ["x-amzn-RequestId: " + call.request_id], body, content_type)
+        headers = ["x-amzn-RequestId: " + call.request_id]
+        if date_offset_s:
+            headers.append(f"Date: {self.clock.http_date(date_offset_s)}")
+        call.conn.reply(status, headers, body, content_type)
 
 
 class FaultRun:
@@ -290,6 +294,11 @@ class FaultRun:
             self.error()
         else:
             self.normal()
+
+    def date(self):
+        """An answer as without the fault, with a Date that is off."""
+        offset_s = float(self.fault.spec["offset_s"])
+        self.app.send(self.call, *self.app.execute(self.call), date_offset_s=offset_s)
 
     def garbage_html(self):
         status = int(self.fault.spec.get("status", 502))

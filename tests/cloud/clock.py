@@ -15,8 +15,8 @@ class Clock:
     def now(self) -> float:
         return time.time() + self.offset_s
 
-    def http_date(self) -> str:
-        second = int(self.now())
+    def http_date(self, offset_s: float = 0) -> str:
+        second = int(self.now() + offset_s)
         if self._date[0] != second:
             self._date = (second, formatdate(second, usegmt=True))
         return self._date[1]

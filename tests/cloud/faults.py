@@ -5,7 +5,7 @@ import os
 import random
 import signal
 
-BEFORE = {"status", "error", "cut_before", "delay", "hang_before", "garbage_html", "other_root"}
+BEFORE = {"status", "error", "cut_before", "delay", "hang_before", "garbage_html", "other_root", "date"}
 AFTER = {"cut_after", "close_after", "delay_after", "hang_after", "bad_xml"}
 KINDS = BEFORE | AFTER | {"kill"}
 FIELDS = {
@@ -28,6 +28,7 @@ FIELDS = {
     "match",
     "reset",
     "root",
+    "offset_s",
 }
 
 

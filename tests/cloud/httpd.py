@@ -183,9 +183,11 @@ class Connection(asyncio.Protocol):
         close = close or (self.request is not None and not self.request.keep_alive)
         head = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}"]
         head += headers
+        dated = any(header.startswith("Date: ") for header in headers)
         head.append(f"Content-Type: {content_type}")
         head.append(f"Content-Length: {len(body)}")
-        head.append(f"Date: {self.app.clock.http_date()}")
+        if not dated:
+            head.append(f"Date: {self.app.clock.http_date()}")
         if close:
             head.append("Connection: close")
         self.transport.write("\r\n".join(head).encode("utf-8") + b"\r\n\r\n" + body)

@@ -5,6 +5,7 @@ import http.client
 import subprocess
 import threading
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 from botocore.exceptions import ClientError
@@ -152,6 +153,15 @@ def test_bad_xml_and_html(cloud):
     cloud.fault("GetUser", "garbage_html")
     answer = Raw(cloud, "GetUser").send()
     assert answer.status == 502 and answer.body.startswith(b"<html>")
+
+
+def test_date_that_is_off(cloud):
+    cloud.fault("GetUser", "date", offset_s=-7200, count=1)
+    dates = [
+        parsedate_to_datetime(Raw(cloud, "GetUser", UserName="none").send().headers["Date"])
+        for _ in range(2)
+    ]
+    assert 7195 < (dates[1] - dates[0]).total_seconds() < 7205
 
 
 def test_other_root(cloud, iam):

@@ -109,6 +109,22 @@ static int lose(struct http_response *ret, bool sent, int64_t after_ms, struct e
     return err_set(err, after_ms >= 10000 ? KMS_ETIMEOUT : KMS_EAWSDOWN, "no answer");
 }
 
+/* In noise one answer in two hundred has a wrong Date: never the first that the agent gets, and no
+ * two that say the same. */
+static int64_t draw_date_ms(void)
+{
+    static int64_t sign = 1;
+    int64_t off_ms = clock_aws_ms() - sim.now_ms, date_ms = sim.now_ms / 1000 * 1000;
+
+    if (sim.trouble != TROUBLE_NOISE || !clock_offset(NULL) || off_ms > 2000 || off_ms < -2000 ||
+        !sim_chance(50))
+        return date_ms;
+    sign = -sign;
+    date_ms += sign * sim_between(90, 7200) * 1000;
+    sim_note("-> with the Date of another time: %+lld s", (long long)(date_ms - sim.now_ms) / 1000);
+    return date_ms;
+}
+
 static int answer(const struct cloud_call *call, struct http_response *ret)
 {
     char body[2400];
@@ -116,7 +132,7 @@ static int answer(const struct cloud_call *call, struct http_response *ret)
 
     ret->sent = true;
     ret->status = call->status;
-    ret->date_ms = sim.now_ms / 1000 * 1000;
+    ret->date_ms = draw_date_ms();
     if (call->status == 200)
         n = snprintf(body, sizeof body, "<%sResponse><%sResult>%s</%sResult></%sResponse>",
                      call->action, call->action, call->result, call->action, call->action);
@@ -173,7 +189,7 @@ static int noise(struct cloud_call *call, const struct http_request *request,
         apply(call, request);
         ret->sent = true;
         ret->status = 200;
-        ret->date_ms = sim.now_ms / 1000 * 1000;
+        ret->date_ms = draw_date_ms();
         return http_response_append(ret, "<CreateUserRes", 14);
     default:
         return -1;

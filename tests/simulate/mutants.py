@@ -62,6 +62,7 @@ MUTANTS = [
     ("session-outlives-lease", "agent/lease/issue_session.c",
      "(!issue->ttl.dated_policy || lease->credential_expires_ms < lease->expires_ms)",
      "lease->credential_expires_ms < lease->expires_ms"),
+    ("one-date-is-enough", "agent/base/clock.c", "#define STEP_MAX_MS 60000 ", "#define STEP_MAX_MS 600000000000LL "),
     ("expiries-in-doubt", "agent/schedule/due_pump.c",
      "claim->hold_expiries = pump_holds(pump);", "claim->hold_expiries = false;"),
     ("short-lease-not-told", "agent/lease/lease_txn.c",

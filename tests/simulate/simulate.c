@@ -135,15 +135,27 @@ static int parse_number(const char *name, const char *text, uint64_t least, uint
     return 0;
 }
 
+static void print_help(void)
+{
+    puts("Usage: kms-simulate [--seed S] [--count N] [--seconds S] [--jobs N] [--failures N] "
+         "[--trace]\n\n"
+         "Runs N histories of the agent in a simulated world, the first of seed S (1; 10000 of\n"
+         "them; without any option as many as fit into 20 s), and tells every promise that one\n"
+         "breaks.\n\n"
+         "  --seconds S   no new ones after that long\n"
+         "  --jobs N      processes side by side (the number of CPUs)\n"
+         "  --failures N  stop after that many\n"
+         "  --trace       tell what happens, line by line\n\n"
+         "Status: 0 all held, 1 a promise was broken, 2 bad options.");
+}
+
 static int parse(int argc, char **argv, struct options *options)
 {
-    static const struct option longs[] = {{"seed", required_argument, NULL, 0},
-                                          {"count", required_argument, NULL, 1},
-                                          {"seconds", required_argument, NULL, 2},
-                                          {"jobs", required_argument, NULL, 3},
-                                          {"failures", required_argument, NULL, 4},
-                                          {"trace", no_argument, NULL, 5},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {
+        {"seed", required_argument, NULL, 0},     {"count", required_argument, NULL, 1},
+        {"seconds", required_argument, NULL, 2},  {"jobs", required_argument, NULL, 3},
+        {"failures", required_argument, NULL, 4}, {"trace", no_argument, NULL, 5},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     const struct {
         uint64_t least, most, *ret;
     } numbers[] = {{0, NUMBER_MAX, &options->seed},
@@ -153,7 +165,11 @@ static int parse(int argc, char **argv, struct options *options)
                    {1, NUMBER_MAX, &options->failures}};
     int option;
 
-    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+        if (option == 'h') {
+            print_help();
+            exit(0);
+        }
         if (option == 5)
             options->trace = true;
         else if (option == '?' || parse_number(longs[option].name, optarg, numbers[option].least,

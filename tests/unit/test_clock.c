@@ -86,6 +86,30 @@ static void jumps_do_not_move_aws_time(void **state)
     boot_ms -= 5000;
 }
 
+/* Far from what is known: only when two say so. */
+static void one_wrong_date_is_not_believed(void **state)
+{
+    int64_t offset;
+
+    (void)state;
+    clock_observe_aws(NOW_MS, NOW_MS, NOW_MS);
+    clock_observe_aws(NOW_MS + 7200000, NOW_MS, NOW_MS);
+    assert_false(clock_offset(NULL)); /* in doubt … */
+    assert_int_equal(clock_aws_ms(), NOW_MS);
+    clock_observe_aws(NOW_MS, NOW_MS, NOW_MS);
+    assert_true(clock_offset(&offset)); /* … until the next one */
+    assert_int_equal(offset, 0);
+    clock_observe_aws(NOW_MS + 7200000, NOW_MS, NOW_MS);
+    clock_observe_aws(NOW_MS - 7200000, NOW_MS, NOW_MS);
+    assert_false(clock_offset(NULL)); /* these do not agree */
+    clock_observe_aws(NOW_MS - 7200000, NOW_MS, NOW_MS);
+    assert_true(clock_offset(&offset));
+    assert_in_range(offset + 7200000, 0, 1000);
+    clock_observe_aws(NOW_MS - 7200000 + 55000, NOW_MS, NOW_MS); /* not far */
+    assert_true(clock_offset(&offset));
+    assert_in_range(offset + 7200000, 54000, 56000);
+}
+
 static void time_does_not_tremble(void **state)
 {
     int64_t first, offset;
@@ -235,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(offset_is_learned_and_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jumps_do_not_move_aws_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_wrong_date_is_not_believed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_does_not_tremble, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_processor_does_not_move_aws_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(impossible_observations_are_dropped, set_up, tear_down),
