@@ -203,13 +203,16 @@ static void check_renewal(const struct lease *new)
         check_grant(&new->id)->told_end_ms = new->expires_ms;
 }
 
-/* A user that may not be deleted keeps its fence: sessions made with its key may live on. */
-static void check_stuck(const struct lease *new)
+/* A user that may not be deleted keeps its fence, after each try that came to its end: sessions
+ * made with its key may live on. */
+static void check_stuck(const struct lease *old, const struct lease *new)
 {
     struct cloud_user *user = cloud_find(new->user_name);
 
     if (!sim.refused && !sim.path_scoped)
         sim_violation("a lease is stuck and AWS refused nothing: %s", new->error);
+    if (old == NULL || new->attempts == old->attempts)
+        return;
     if (user != NULL && sim.trouble == TROUBLE_DENIED && strcmp(sim.denied, "DeleteUser") == 0 &&
         strstr(new->error, "DeleteUser:") != NULL && cloud_fence(user) == NULL)
         sim_violation("user %s may not be deleted, and its fence is gone", user->name);
@@ -244,7 +247,7 @@ void check_committed(const struct lease *old, const struct lease *new)
     if (was == LEASE_ACTIVE && new->state == LEASE_ACTIVE &&new->expires_ms > old->expires_ms)
         check_renewal(new);
     if (new->stuck)
-        check_stuck(new);
+        check_stuck(old, new);
     if (was == LEASE_REVOKING && new->state == LEASE_ACTIVE)
         sim_violation("a lease comes back from being revoked");
     if ((was == LEASE_ACTIVE || was == LEASE_ISSUING) && new->state > LEASE_ACTIVE &&
