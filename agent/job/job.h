@@ -72,6 +72,8 @@ struct pool_options {
 int pool_new(const struct pool_options *options, struct pool **ret, struct err *err) KMS_MUST_CHECK;
 /* Loop thread. Refuses with KMS_EBUSY when the lane is full (never for internal jobs). resumed: goes to the front. */
 int pool_submit(struct pool *pool, struct job *job, bool resumed) KMS_MUST_CHECK;
+/* Loop thread. A job that no worker has yet ends as canceled, on its way to finished; false: a worker has it. */
+bool pool_withdraw(struct pool *pool, struct job *job);
 /* Cancels all jobs, waits up to wait_ms for the running ones and joins the threads. Jobs that ended are handed to
  * finished; jobs not begun, and those that would have to wait, with rc KMS_ECANCELED. Answers how many threads did not
  * end: unless it is 0, nothing that jobs use may be freed (leave by _exit(); the store has all that matters). */

@@ -175,6 +175,18 @@ struct job *lanes_take(struct lanes *lanes, uint64_t pick)
     return NULL;
 }
 
+bool lanes_withdraw(struct lanes *lanes, struct job *job)
+{
+    struct lane *lane = &lanes->lane[job->lane];
+    unsigned slot = way_slot(job->way);
+
+    if (!way_queue_remove(&lane->resumed, slot, &job->link) &&
+        !way_queue_remove(&lane->fresh, slot, &job->link))
+        return false;
+    lane->client_waiting -= job->internal ? 0 : 1;
+    return true;
+}
+
 unsigned lanes_waiting(const struct lanes *lanes, enum job_lane lane)
 {
     return (unsigned)(lanes->lane[lane].resumed.count + lanes->lane[lane].fresh.count);

@@ -39,6 +39,8 @@ void lanes_end(struct lanes *lanes, const struct job *job);
 /* Takes the pick-th (modulo their number) waiting job, whatever its lane, without counting it as
  * running. */
 struct job *lanes_take(struct lanes *lanes, uint64_t pick);
+/* Takes a waiting job out of its lane; false: it is not waiting. */
+bool lanes_withdraw(struct lanes *lanes, struct job *job);
 /* Jobs waiting in a lane. */
 unsigned lanes_waiting(const struct lanes *lanes, enum job_lane lane);
 

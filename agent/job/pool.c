@@ -104,6 +104,22 @@ int pool_submit(struct pool *pool, struct job *job, bool resumed)
     return rc;
 }
 
+bool pool_withdraw(struct pool *pool, struct job *job)
+{
+    bool was_waiting;
+
+    ASSERT_ON_LOOP();
+    pthread_mutex_lock(&pool->lock);
+    was_waiting = lanes_withdraw(&pool->lanes, job);
+    if (was_waiting) {
+        atomic_store(&job->canceled, true);
+        job->rc = KMS_ECANCELED;
+        pool_hand_back(pool, job);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return was_waiting;
+}
+
 /* Under lock: what runs is told to end, what waits has ended. */
 static void pool_cancel(struct pool *pool)
 {

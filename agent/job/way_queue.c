@@ -42,3 +42,22 @@ struct queue_link *way_queue_pop(struct way_queue *queue, uint64_t barred, unsig
     *ret_slot = slot;
     return link;
 }
+
+bool way_queue_remove(struct way_queue *queue, unsigned slot, struct queue_link *link)
+{
+    struct queue *in = &queue->slots[slot];
+    bool found = false;
+
+    for (size_t left = in->count; left > 0; left--) {
+        struct queue_link *at = queue_pop(in);
+
+        if (at == link)
+            found = true;
+        else
+            queue_push(in, at);
+    }
+    if (in->first == NULL)
+        queue->waiting &= ~(UINT64_C(1) << slot);
+    queue->count -= found ? 1 : 0;
+    return found;
+}

@@ -6,6 +6,7 @@
 
 #include "base/queue.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Ways are told apart by slots; ways that fall into one slot share its part. Slot 0: no way. */
@@ -25,5 +26,7 @@ void way_queue_push(struct way_queue *queue, unsigned slot, struct queue_link *l
 /* The first of the next slot that has something and is not among the barred ones (a bit each); NULL
  * if there is none. */
 struct queue_link *way_queue_pop(struct way_queue *queue, uint64_t barred, unsigned *ret_slot);
+/* Takes link out of a slot; the others stay in order. False: it is not there. */
+bool way_queue_remove(struct way_queue *queue, unsigned slot, struct queue_link *link);
 
 #endif

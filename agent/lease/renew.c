@@ -200,7 +200,9 @@ static void renew_done(struct job *job)
     struct renew *renew = QUEUE_OF(job, struct renew, job);
 
     ASSERT_ON_LOOP();
-    if (job->rc != 0 && renew->err.code == 0)
+    if (job->rc != 0 && renew->err.code == 0 && atomic_load(&job->yielded)) /* it did not run */
+        err_set(&renew->err, KMS_EENDED, "the lease is being revoked");
+    else if (job->rc != 0 && renew->err.code == 0)
         err_set(&renew->err, job->rc, "the agent is stopping");
     if (job->rc != 0)
         renew_lower_fence(renew);

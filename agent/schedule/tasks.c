@@ -139,7 +139,8 @@ int64_t tasks_next_ms(const struct tasks *tasks)
 
 /* ---- one job per lease ---- */
 
-/* Holders must not keep a lease alive by asking for it. */
+/* Holders must not keep a lease alive by asking for it, not with jobs either that wait for a thread
+ * while others fill their lane. */
 static void lease_yield(struct busy_lease *busy)
 {
     struct task *running = busy->running;
@@ -148,6 +149,7 @@ static void lease_yield(struct busy_lease *busy)
         return;
     atomic_store(&running->job->yielded, true);
     tasks_cancel(running->tasks, running->job);
+    (void)pool_withdraw(running->tasks->pool, running->job);
 }
 
 /* Queues task behind the lease's job. A revocation is never turned away. */

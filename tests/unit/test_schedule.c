@@ -101,6 +101,33 @@ static void test_revocation_of_a_busy_lease(void **state)
     assert_int_equal(order[4], 1);
 }
 
+/* One that yields and has no thread yet does not wait for one. */
+static void test_revocation_of_a_lease_whose_job_has_no_thread(void **state)
+{
+    struct fake *fake = *state;
+    struct work other, yielding, revocation;
+
+    fake_schedule(fake, 1, 100);
+    fake->work_ms = 500;
+    work_init(fake, &other, 0, 1);
+    assert_int_equal(schedule_submit(fake->schedule, &other.job), 0);
+    fake_wait_notes(fake, 1);
+    work_init(fake, &yielding, 1, 2);
+    yielding.job.yields = true;
+    assert_int_equal(schedule_submit(fake->schedule, &yielding.job), 0);
+    work_init(fake, &revocation, 2, 2);
+    revocation.job.revocation = revocation.job.internal = true;
+    assert_int_equal(schedule_submit(fake->schedule, &revocation.job), 0);
+    wait_done(fake, &yielding);
+    assert_int_equal(yielding.job.rc, KMS_ECANCELED);
+    assert_true(atomic_load(&yielding.job.yielded));
+    assert_false(other.done);
+    wait_done(fake, &revocation);
+    assert_true(other.done);
+    assert_int_equal(order[0], 0);
+    assert_int_equal(order[1], 2); /* and nothing else ran */
+}
+
 static void test_full_lane_leaves_no_trace(void **state)
 {
     struct fake *fake = *state;
@@ -238,6 +265,7 @@ int main(void)
         TEST(test_waiting_job_keeps_its_lease),
         TEST(test_queue_of_a_lease_is_bounded),
         TEST(test_revocation_of_a_busy_lease),
+        TEST(test_revocation_of_a_lease_whose_job_has_no_thread),
         TEST(test_full_lane_leaves_no_trace),
         TEST(test_done_may_submit),
         TEST(test_wakes_on_time),
