@@ -18,7 +18,7 @@
 #define DATE_STEP_MS 1000 /* a Date says the second only */
 #define APART_TRIES 8
 #define STEP_MAX_MS 60000       /* from what is known, by one Date alone */
-#define AGREE_MS 5000           /* two Dates that say the same */
+#define AGREE_MS 1000           /* between two that say the same, beside what each leaves open */
 #define ROUND_TRIP_MAX_MS 60000 /* longer, or backwards: the wall clock was set meanwhile */
 
 static struct clock_source source; /* all NULL: the kernel's */
@@ -26,10 +26,16 @@ static struct clock_source source; /* all NULL: the kernel's */
  * happens to the wall clock, and what was learned before a jump is still right after it. */
 static _Atomic int64_t aws_minus_boot_ms = OFFSET_UNKNOWN;
 static atomic_bool in_doubt; /* not confirmed by a Date since clock_doubt_offset() */
-/* A Date far from what is known counts when another one says the same: a single answer with a wrong
- * Date must not end leases, nor let them live on. */
+/* A Date far from what is known, or from this host's clock where nothing is, counts when one that
+ * was asked for afterwards says the same: a single answer with a wrong Date must not end leases,
+ * nor let them live on. */
 static pthread_mutex_t observe_lock = PTHREAD_MUTEX_INITIALIZER;
-static int64_t claimed_apart_ms = OFFSET_UNKNOWN; /* of the first */
+static struct claim {
+    bool made;
+    int64_t low_ms, high_ms;  /* AWS's clock minus the boot clock lies between these */
+    int64_t received_boot_ms; /* the answer that says so */
+} far_claim;
+static atomic_uint doubts;
 
 #ifdef KMS_TEST_HOOKS
 static const _Atomic int64_t *test_shift;      /* of the wall clock; NULL: none */
@@ -134,54 +140,69 @@ static int64_t wall_minus_boot(void)
     return apart_ms;
 }
 
-static bool is_near(int64_t a_ms, int64_t b_ms, int64_t most_ms)
+static int64_t nearest(int64_t ms, int64_t low_ms, int64_t high_ms)
 {
-    return a_ms - b_ms <= most_ms && b_ms - a_ms <= most_ms;
+    return ms < low_ms ? low_ms : ms > high_ms ? high_ms : ms;
 }
 
-/* Under observe_lock. Whether an offset counts, told by a Date that is new. */
-static bool is_believed(int64_t apart_ms)
+/* Under observe_lock. Whether a later Date says what the one before it said: then only what both
+ * allow is left of it. */
+static bool narrow_claim(struct claim *claim, int64_t sent_boot_ms)
 {
-    int64_t known_ms = atomic_load(&aws_minus_boot_ms);
-
-    if (known_ms == OFFSET_UNKNOWN || is_near(apart_ms, known_ms, STEP_MAX_MS))
-        return true;
-    return claimed_apart_ms != OFFSET_UNKNOWN && is_near(apart_ms, claimed_apart_ms, AGREE_MS);
+    if (!far_claim.made || sent_boot_ms < far_claim.received_boot_ms ||
+        claim->low_ms > far_claim.high_ms + AGREE_MS ||
+        claim->high_ms < far_claim.low_ms - AGREE_MS)
+        return false;
+    claim->low_ms = nearest(claim->low_ms, far_claim.low_ms, far_claim.high_ms);
+    claim->high_ms = nearest(claim->high_ms, far_claim.low_ms, far_claim.high_ms);
+    return true;
 }
 
-static void take_apart(int64_t apart_ms)
+/* Under observe_lock. The nearest offset that this Date allows: clocks that agree stay as they are,
+ * and AWS time does not tremble. */
+static void take_claim(struct claim *claim, int64_t sent_boot_ms, int64_t wall_minus_boot_ms)
 {
-    pthread_mutex_lock(&observe_lock);
-    if (is_believed(apart_ms)) {
-        atomic_store(&aws_minus_boot_ms, apart_ms);
-        atomic_store(&in_doubt, false);
-        claimed_apart_ms = OFFSET_UNKNOWN;
-    } else {
-        claimed_apart_ms = apart_ms;
-        atomic_store(&in_doubt, true);
+    int64_t known_ms = atomic_load(&aws_minus_boot_ms), near_ms;
+
+    if (known_ms == OFFSET_UNKNOWN)
+        known_ms = wall_minus_boot_ms;
+    near_ms = nearest(known_ms, claim->low_ms, claim->high_ms);
+    if (near_ms - known_ms > STEP_MAX_MS || known_ms - near_ms > STEP_MAX_MS) {
+        if (!narrow_claim(claim, sent_boot_ms)) {
+            far_claim = *claim;
+            atomic_store(&in_doubt, true);
+            atomic_fetch_add(&doubts, 1);
+            return;
+        }
+        near_ms = nearest(known_ms, claim->low_ms, claim->high_ms);
     }
-    pthread_mutex_unlock(&observe_lock);
+    atomic_store(&aws_minus_boot_ms, near_ms);
+    atomic_store(&in_doubt, false);
+    far_claim.made = false;
 }
 
 void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_wall_ms)
 {
-    /* The Date was made between sending and receiving and says the second only: the offset lies
-     * between these. */
-    int64_t low_ms = date_ms - received_wall_ms, high_ms = date_ms + DATE_STEP_MS - sent_wall_ms;
-    int64_t round_trip_ms = received_wall_ms - sent_wall_ms, known_ms;
+    int64_t round_trip_ms = received_wall_ms - sent_wall_ms;
     int64_t wall_minus_boot_ms = wall_minus_boot();
+    /* The Date was made between sending and receiving and says the second only. */
+    struct claim claim = {
+        .made = true,
+        .low_ms = date_ms - received_wall_ms + wall_minus_boot_ms,
+        .high_ms = date_ms + DATE_STEP_MS - sent_wall_ms + wall_minus_boot_ms,
+        .received_boot_ms = received_wall_ms - wall_minus_boot_ms,
+    };
 
     if (date_ms <= 0 || round_trip_ms < 0 || round_trip_ms > ROUND_TRIP_MAX_MS)
         return;
-    known_ms = atomic_load(&aws_minus_boot_ms);
-    known_ms = known_ms == OFFSET_UNKNOWN ? 0 : known_ms - wall_minus_boot_ms;
-    /* The nearest offset that this Date allows: clocks that agree stay as they are, and AWS time
-     * does not tremble. */
-    if (known_ms < low_ms)
-        known_ms = low_ms;
-    else if (known_ms > high_ms)
-        known_ms = high_ms;
-    take_apart(known_ms + wall_minus_boot_ms);
+    pthread_mutex_lock(&observe_lock);
+    take_claim(&claim, sent_wall_ms - wall_minus_boot_ms, wall_minus_boot_ms);
+    pthread_mutex_unlock(&observe_lock);
+}
+
+unsigned clock_doubts(void)
+{
+    return atomic_load(&doubts);
 }
 
 void clock_doubt_offset(void)
@@ -194,7 +215,7 @@ void clock_void_offset(void)
     pthread_mutex_lock(&observe_lock);
     atomic_store(&aws_minus_boot_ms, OFFSET_UNKNOWN);
     atomic_store(&in_doubt, false);
-    claimed_apart_ms = OFFSET_UNKNOWN;
+    far_claim.made = false;
     pthread_mutex_unlock(&observe_lock);
 }
 

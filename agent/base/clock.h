@@ -35,9 +35,11 @@ int64_t clock_aws_ms(void);
 
 /* A Date header: its time, and the wall time when the request went out and the answer came. The
  * offset moves to the nearest value that the Date (a whole second) allows; clocks that agree have
- * offset 0. One that is more than a minute from what is known puts that in doubt, as a jump does,
- * and counts when the next one says the same. */
+ * offset 0. One that is more than a minute from what is known (from this host's clock, where nothing
+ * is) puts that in doubt, as a jump does, and counts when one of a later call says the same. */
 void clock_observe_aws(int64_t date_ms, int64_t sent_wall_ms, int64_t received_wall_ms);
+/* How many such Dates there have been: another number means that AWS's time should be asked for. */
+unsigned clock_doubts(void);
 /* A clock jump, the end of a suspend: clock_offset() answers false until the next Date.
  * clock_aws_ms() goes on from what was known, by the boot clock. */
 void clock_doubt_offset(void);

@@ -7,11 +7,11 @@
 #include "common/log.h"
 #include "lease/held.h"
 #include "schedule/clock_watch.h"
+#include "schedule/time_hold.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#define HOLD_MS 60000     /* expiries wait this long for news of AWS's clock */
 #define EMPTY_GAP_MS 1000 /* a due row that a claim did not take: not at once again */
 #define BEHIND_GAP_MS 10
 #define BACK_MS 5000 /* AWS time against the boot clock: more than Dates and slewing make */
@@ -36,24 +36,18 @@ struct due_pump {
     bool wanted;  /* look again when the claim is back */
     bool starved; /* more rows are due than there is room for */
     bool recover;
-    bool dated;            /* recovery began anew when AWS's time was known */
-    uint32_t release_way;  /* answers again: what was put off is being pulled to now; 0 = none */
-    bool revive;           /* AWS time went back, or the last process may have had a wrong one */
-    int64_t apart_ms;      /* AWS time minus boot clock at the last look */
-    bool failing;          /* the last claim failed; logged once */
-    bool full;             /* … for want of room in the store */
-    bool unrecorded;       /* the next claim writes nothing */
-    size_t max;            /* rows of a claim: fewer may fit */
-    int64_t hold_until_ms; /* boot clock */
-    int64_t next_ms;       /* AWS time of the oldest row left in the index, 0 = none */
-    int64_t offset_ms;     /* AWS's clock as of the last look */
-    bool offset_known;
+    bool dated;           /* recovery began anew when AWS's time was known */
+    uint32_t release_way; /* answers again: what was put off is being pulled to now; 0 = none */
+    bool revive;          /* AWS time went back, or the last process may have had a wrong one */
+    int64_t apart_ms;     /* AWS time minus boot clock at the last look */
+    bool failing;         /* the last claim failed; logged once */
+    bool full;            /* … for want of room in the store */
+    bool unrecorded;      /* the next claim writes nothing */
+    size_t max;           /* rows of a claim: fewer may fit */
+    int64_t next_ms;      /* AWS time of the oldest row left in the index, 0 = none */
+    int64_t offset_ms;    /* AWS's clock as of the last look */
+    struct time_hold hold;
 };
-
-static bool pump_holds(const struct due_pump *pump)
-{
-    return !clock_offset(NULL) && clock_boot_ms() < pump->hold_until_ms;
-}
 
 static void pump_look_in(struct due_pump *pump, int64_t ms)
 {
@@ -70,8 +64,10 @@ static void pump_check_time(struct due_pump *pump)
 {
     int64_t apart_ms = clock_aws_ms() - clock_boot_ms();
 
-    pump->offset_known = clock_offset(&pump->offset_ms);
-    if (pump->offset_known && !pump->dated)
+    if (time_hold_look(&pump->hold))
+        pump->options.jumped(pump->options.arg);
+    (void)clock_offset(&pump->offset_ms);
+    if (pump->hold.known && !pump->dated)
         pump->dated = pump->recover = true;
     if (apart_ms < pump->apart_ms - BACK_MS) {
         pump->revive = true;
@@ -111,7 +107,7 @@ void due_pump_look(struct due_pump *pump)
     pump_check_time(pump);
     claim->env = pump->options.env;
     claim->now_ms = clock_aws_ms();
-    claim->hold_expiries = pump_holds(pump);
+    claim->hold_expiries = time_hold_is_on(&pump->hold);
     claim->recover = pump->recover;
     /* Every other claim, so that what is due does not wait for a long index. */
     claim->revive = !pump->recover && pump->revive && !claim->revive;
@@ -127,13 +123,13 @@ static void pump_plan(struct due_pump *pump, const struct claim *claim)
 {
     int64_t now_boot = clock_boot_ms(), left_ms = DUE_LOOK_MS;
 
-    if (pump_holds(pump) && pump->hold_until_ms - now_boot < left_ms)
-        left_ms = pump->hold_until_ms - now_boot;
+    if (time_hold_is_on(&pump->hold) && pump->hold.until_ms - now_boot < left_ms)
+        left_ms = pump->hold.until_ms - now_boot;
     if (claim->next_ms != 0 && claim->next_ms > clock_aws_ms()) {
         clock_watch_set(pump->watch, claim->next_ms);
     } else {
         clock_watch_set(pump->watch, 0);
-        if (claim->next_ms != 0 && !pump_holds(pump))
+        if (claim->next_ms != 0 && !time_hold_is_on(&pump->hold))
             left_ms =
                 claim->count == 0 && claim->next_ms <= claim->now_ms ? EMPTY_GAP_MS : BEHIND_GAP_MS;
     }
@@ -275,41 +271,30 @@ static void on_due(void *arg)
     due_pump_look(arg);
 }
 
-/* AWS's time is in doubt: somebody is to ask for it. */
-static void pump_doubt(struct due_pump *pump, const char *why)
-{
-    log_event(LOG_LEVEL_NOTICE, MESSAGE_ID_CLOCK, NULL, 0,
-              "%s: expiries wait for AWS's time, %d s at most", why, HOLD_MS / 1000);
-    pump->hold_until_ms = clock_boot_ms() + HOLD_MS;
-    pump->options.jumped(pump->options.arg);
-    due_pump_look(pump);
-}
-
 static void on_jumped(void *arg)
 {
     struct due_pump *pump = arg;
 
     if (!pump->running)
         return;
-    clock_doubt_offset();
-    pump_doubt(pump, "the clock was set");
+    time_hold_jumped(&pump->hold);
+    pump->options.jumped(pump->options.arg);
+    due_pump_look(pump);
 }
 
 void due_pump_turned(struct due_pump *pump)
 {
     int64_t offset_ms = pump->offset_ms, moved_ms;
-    bool known;
+    bool was_known = pump->hold.known;
 
     if (!pump->running)
         return;
-    known = clock_offset(&offset_ms);
+    if (time_hold_look(&pump->hold))
+        pump->options.jumped(pump->options.arg);
+    (void)clock_offset(&offset_ms);
     moved_ms = offset_ms - pump->offset_ms;
-    if (pump->offset_known && !known) {
-        pump->offset_known = false;
-        pump_doubt(pump, "an answer has a time that is far from AWS's so far");
-    }
     row_jobs_fill(pump->options.jobs);
-    if ((pump->starved && row_jobs_hungry(pump->options.jobs)) || known != pump->offset_known ||
+    if ((pump->starved && row_jobs_hungry(pump->options.jobs)) || pump->hold.known != was_known ||
         moved_ms > OFFSET_STEP_MS || moved_ms < -OFFSET_STEP_MS)
         due_pump_look(pump);
 }
@@ -353,7 +338,7 @@ int due_pump_start(struct due_pump *pump, struct err *err)
     pump->running = true;
     pump->recover = pump->revive = true;
     pump->apart_ms = clock_aws_ms() - clock_boot_ms();
-    pump->hold_until_ms = clock_boot_ms() + HOLD_MS;
+    time_hold_start(&pump->hold);
     pump_look_in(pump, DUE_LOOK_MS);
     due_pump_look(pump);
     return 0;

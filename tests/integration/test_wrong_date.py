@@ -33,6 +33,23 @@ def test_date_ahead_ends_no_lease(make_agent, cloud):
     agent.call("lease.issue", secret="app", ttl_s=600)
 
 
+@pytest.mark.parametrize("offset_s", [HOURS_S, -HOURS_S], ids=["ahead", "behind"])
+def test_first_date_after_a_start(make_agent, cloud, offset_s):
+    """What a new process hears first is held against the host's clock."""
+    agent = known(make_agent)
+    lease = agent.call("lease.issue", secret="app", ttl_s=1800)
+    agent.wait_delivered(lease)
+    short = agent.call("lease.issue", secret="app", ttl_s=15)
+    agent.wait_delivered(short)
+    agent.stop()
+    fault = cloud.fault("*", "date", offset_s=offset_s, count=1)
+    agent.start()
+    agent.wait_identities()
+    wait_until(lambda: short["username"] not in cloud.users(), "the short lease ended", 30)
+    assert any(entry["id"] == fault and entry["fired"] for entry in cloud.faults())
+    assert agent.call("lease.get", lease_id=lease["lease_id"])["state"] == "active"
+
+
 def test_date_behind_keeps_no_lease(make_agent, cloud):
     agent = known(make_agent)
     agent.call("lease.issue", secret="app", ttl_s=8)

@@ -100,6 +100,8 @@ static void one_wrong_date_is_not_believed(void **state)
     assert_true(clock_offset(&offset)); /* … until the next one */
     assert_int_equal(offset, 0);
     clock_observe_aws(NOW_MS + 7200000, NOW_MS, NOW_MS);
+    assert_false(clock_offset(NULL)); /* not: the same as before the last one */
+    assert_int_equal(clock_aws_ms(), NOW_MS);
     clock_observe_aws(NOW_MS - 7200000, NOW_MS, NOW_MS);
     assert_false(clock_offset(NULL)); /* these do not agree */
     clock_observe_aws(NOW_MS - 7200000, NOW_MS, NOW_MS);
@@ -108,6 +110,36 @@ static void one_wrong_date_is_not_believed(void **state)
     clock_observe_aws(NOW_MS - 7200000 + 55000, NOW_MS, NOW_MS); /* not far */
     assert_true(clock_offset(&offset));
     assert_in_range(offset + 7200000, 54000, 56000);
+}
+
+/* Nothing is known: this host's clock is what a Date is held against. */
+static void first_date_that_is_far(void **state)
+{
+    unsigned doubts = clock_doubts();
+    int64_t offset;
+
+    (void)state;
+    clock_observe_aws(NOW_MS + 7200000, NOW_MS, NOW_MS);
+    assert_false(clock_offset(NULL));
+    assert_int_equal(clock_aws_ms(), NOW_MS);
+    assert_int_equal(clock_doubts(), doubts + 1);
+    clock_observe_aws(NOW_MS + 7200000, NOW_MS - 1, NOW_MS); /* was under way already */
+    assert_false(clock_offset(NULL));
+    assert_int_equal(clock_doubts(), doubts + 2);
+    clock_observe_aws(NOW_MS + 7200000, NOW_MS, NOW_MS);
+    assert_true(clock_offset(&offset));
+    assert_in_range(offset, 7200000, 7201000);
+    assert_int_equal(clock_doubts(), doubts + 2);
+}
+
+/* Slow answers leave much open: they agree when one time fits both. */
+static void slow_dates_agree(void **state)
+{
+    (void)state;
+    clock_observe_aws(NOW_MS + 7200000, NOW_MS - 20000, NOW_MS);
+    clock_observe_aws(NOW_MS + 7200000 + 15000, NOW_MS, NOW_MS + 30000);
+    assert_true(clock_offset(NULL));
+    assert_in_range(clock_aws_ms(), NOW_MS + 7200000, NOW_MS + 7200000 + 21000);
 }
 
 static void time_does_not_tremble(void **state)
@@ -260,6 +292,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(offset_is_learned_and_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jumps_do_not_move_aws_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_wrong_date_is_not_believed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(first_date_that_is_far, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(slow_dates_agree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_does_not_tremble, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_processor_does_not_move_aws_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(impossible_observations_are_dropped, set_up, tear_down),
