@@ -196,6 +196,18 @@ static int judge_failure(const struct exchange *exchange, const struct xml *root
     return fail_refused(exchange, &meaning, clean, message);
 }
 
+/* AWS's answer to this call, not somebody's page: <ActionResponse>. */
+static int check_answer(const struct exchange *exchange, const struct xml *root)
+{
+    const char *action = exchange->query->action, *name = xml_name(root);
+    size_t len = strlen(action);
+
+    if (strncmp(name, action, len) == 0 && strcmp(name + len, "Response") == 0)
+        return 0;
+    return err_set(exchange->err, KMS_EAWSDOWN, "HTTP status %d without an answer of AWS",
+                   exchange->result->status);
+}
+
 static int judge(const struct exchange *exchange, const struct http_response *response,
                  struct xml **ret_xml)
 {
@@ -209,11 +221,14 @@ static int judge(const struct exchange *exchange, const struct http_response *re
     memcpy(result->request_id, response->request_id, sizeof(result->request_id));
     rc = xml_parse(response->body != NULL ? response->body : "", response->body_len, &root,
                    exchange->err);
+    if (ok && rc == 0)
+        rc = check_answer(exchange, root);
     if (ok && rc == 0) {
         *ret_xml = root;
         return 0;
     }
-    if (ok) { /* it was done, but what it made is not known */
+    if (ok) { /* it may have been done, but what it made is not known */
+        xml_free(root);
         result->failure = AWS_FAILED_TRANSIENT;
         result->maybe_applied = true;
         err_context(exchange->err, "%s", exchange->query->action);

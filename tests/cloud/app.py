@@ -307,7 +307,7 @@ class FaultRun:
             self.call,
             status,
             b"<html><head><title>Bad Gateway</title></head><body><center><h1>"
-            b"Bad Gateway</h1></center><hr></body></html>\n",
+            b"Bad Gateway</h1></center><hr/></body></html>\n",
             "text/html",
         )
 

@@ -236,7 +236,13 @@ static void failures_without_an_answer(void **state)
 
 static void unreadable_success_may_have_been_applied(void **state)
 {
-    static const char *const bodies[] = {"", "<DeleteUserResponse>", "OK", "<!DOCTYPE x><x/>"};
+    static const char *const bodies[] = {"",
+                                         "<DeleteUserResponse>",
+                                         "OK",
+                                         "<!DOCTYPE x><x/>",
+                                         "<html><body>Log in</body></html>",
+                                         "<DeleteUserResponses/>",
+                                         "<ListUsersResponse/>"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
@@ -303,11 +309,11 @@ static void date_reaches_the_clock(void **state)
     int64_t offset = 0;
 
     (void)state;
-    wire.date_ms = clock_wall_ms() + 100000;
+    wire.date_ms = clock_wall_ms() + 50000;
     assert_int_equal(delete_user(), 0);
     assert_true(clock_offset(&offset));
     /* A Date says the second only, and the wall clock was read before the boot clock. */
-    assert_in_range(offset, 100000 - 100, 101000);
+    assert_in_range(offset, 50000 - 100, 51000);
     clock_void_offset();
     delete_user_refused(403, "AccessDenied", "no"); /* refusals carry the time as well */
     assert_true(clock_offset(NULL));
