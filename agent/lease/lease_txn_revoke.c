@@ -102,6 +102,8 @@ static int apply_progress(struct store_txn *txn, void *arg, struct err *err)
     newly_stuck = in->stuck && !lease.stuck;
     lease.stage = in->stage;
     lease.attempts = in->attempts;
+    lease.conflicts = in->conflicts;
+    lease.conflict_ms = in->conflict_ms;
     lease.retry_ms = in->retry_ms;
     lease.stuck = in->stuck;
     lease.ended_by = in->ended_by;

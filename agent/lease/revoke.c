@@ -307,6 +307,9 @@ static int revoke_run(struct job *job, void *worker_context)
         rc = revoke_begin(revoke);
         if (rc != 0 || !p->begun)
             return rc;
+        rc = revoke_wait(revoke); /* others of the lease were before it */
+        if (rc != KMS_EAGAIN)
+            return rc;
         if (!is_on_its_way(revoke))
             return KMS_EAGAIN;
     }

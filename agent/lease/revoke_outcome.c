@@ -17,10 +17,11 @@
 #define SLOW_MS 60000 /* stuck leases: first tries, then … */
 #define SLOW_LATER_MS 300000
 #define SLOW_TRIES 5
-#define CONFLICT_TRIES 7      /* in a row: two minutes, longer than lists lag */
-#define CONFLICT_BASE_MS 1000 /* doubled each time */
-#define OWN_TRIES 4           /* quick ones, before a fault of this host counts as one that lasts */
-#define WAIT_MS 20000         /* "waiting to be sure" asks again this often */
+#define CONFLICT_TRIES 5
+#define CONFLICT_LASTS_MS 110000 /* that many, over longer than lists lag */
+#define CONFLICT_BASE_MS 1000    /* doubled each time */
+#define OWN_TRIES 4   /* quick ones, before a fault of this host counts as one that lasts */
+#define WAIT_MS 20000 /* "waiting to be sure" asks again this often */
 #define CREATE_WINDOW_MS                                                                           \
     20000 /* after a crash: a CreateUser may have been sent this long after the intent */
 
@@ -63,7 +64,10 @@ static bool is_conflict(const struct revoke *revoke)
 /* Something hangs on the user that no list shows, for longer than lists lag. */
 static bool is_lasting_conflict(const struct revoke *revoke)
 {
-    return is_conflict(revoke) && revoke->lease.attempts >= CONFLICT_TRIES;
+    const struct lease *lease = &revoke->lease;
+
+    return is_conflict(revoke) && lease->conflicts >= CONFLICT_TRIES &&
+           clock_aws_ms() - lease->conflict_ms >= CONFLICT_LASTS_MS;
 }
 
 static bool is_permanent(const struct revoke *revoke, int rc)
@@ -109,16 +113,23 @@ static bool is_own_fault(const struct revoke *revoke, int rc)
            revoke->err.aws_code[0] == '\0';
 }
 
-/* A conflict is waited out without jitter: the tries add up to longer than lists lag. */
+/* Conflicts have waits of their own, without jitter: lists catch up sooner or later. */
 static int64_t transient_wait_ms(const struct revoke *revoke)
 {
-    uint32_t attempts = revoke->lease.attempts;
+    uint32_t conflicts = revoke->lease.conflicts;
 
     if (!is_conflict(revoke))
-        return retry_wait_ms(attempts, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
-    if (attempts >= CONFLICT_TRIES - 1)
-        return TRANSIENT_CAP_MS;
-    return (int64_t)CONFLICT_BASE_MS << attempts;
+        return retry_wait_ms(revoke->lease.attempts, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
+    if (conflicts >= CONFLICT_TRIES + 1)
+        return CONFLICT_BASE_MS << CONFLICT_TRIES;
+    return (int64_t)CONFLICT_BASE_MS << (conflicts - 1);
+}
+
+static void note_conflict(struct lease *lease)
+{
+    if (lease->conflicts == 0)
+        lease->conflict_ms = clock_aws_ms();
+    lease->conflicts++;
 }
 
 /* When the next attempt comes, and in which lane. */
@@ -131,9 +142,11 @@ static void put_off(struct revoke *revoke, int rc)
         lease->retry_ms = clock_aws_ms() + TRANSIENT_CAP_MS;
         return;
     }
-    if (is_conflict(revoke) && strcmp(lease->error_code, revoke->err.aws_code) != 0)
-        lease->attempts = 0; /* the first of its kind */
-    if (is_permanent(revoke, rc) && !(own && lease->attempts < OWN_TRIES)) {
+    if (is_conflict(revoke))
+        note_conflict(lease);
+    if (is_permanent(revoke, rc) && (!own || lease->stuck || lease->attempts >= OWN_TRIES)) {
+        if (!lease->stuck)
+            lease->attempts = 0;
         lease->stuck = true;
         lease->retry_ms = clock_aws_ms() + (own                            ? TRANSIENT_CAP_MS
                                             : lease->attempts < SLOW_TRIES ? SLOW_MS
@@ -193,7 +206,7 @@ int revoke_after_stage(struct revoke *revoke, int outcome)
     /* A CreateUser that nobody answered may make the user once more. */
     if (outcome == STAGE_GONE || outcome == STAGE_ABSENT)
         return user_is_absent(revoke, &revoke->err);
-    lease->attempts = 0;
+    lease->attempts = lease->conflicts = 0;
     lease->stuck = false;
     lease->error[0] = '\0';
     lease->retry_ms = clock_aws_ms();

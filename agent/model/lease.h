@@ -127,7 +127,9 @@ struct lease {
     enum revoke_reason reason;
     uint64_t verified_run;          /* the process that last saw at AWS that the user is ours … */
     int64_t verified_boot_ms;       /* … and when, on its boot clock */
-    uint32_t attempts;              /* failed revocation attempts in a row */
+    uint32_t attempts;              /* failed revocation attempts in a row, in the slow lane those since it got there */
+    uint32_t conflicts;             /* of them, those that ended with a DeleteConflict that no list explains … */
+    int64_t conflict_ms;            /* … and when the first did */
     int64_t retry_ms;               /* not before this; 0 = at once */
     char error[512];                /* last failure, one sentence, no secret */
     char error_action[64], error_code[128], error_request_id[80];

@@ -54,6 +54,8 @@ static const struct record_field lease_fields[] = {
     LEASE(32, RECORD_SIGNED, fence_ms),
     LEASE(33, RECORD_SIGNED, fence_retry_ms),
     LEASE(34, RECORD_SIGNED, fence_sure_ms),
+    LEASE_U32(35, conflicts),
+    LEASE(36, RECORD_SIGNED, conflict_ms),
     LEASE_U32(40, owner.uid),
     LEASE_U32(41, owner.gid),
     LEASE(42, RECORD_SIGNED, owner.pid),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clean-up of a user that AWS does not let go: what is dead stays dead, and somebody hears of it."""
+import contextlib
 import time
 
 import pytest
@@ -8,7 +9,8 @@ import metrics
 from aws_client import client
 from iam_logins import totp
 from methods import ALL, document
-from trouble import move_cloud, wait_until
+from rpc import RpcError
+from trouble import InBackground, move_cloud, wait_until
 
 
 def fences(cloud, lease):
@@ -103,3 +105,49 @@ def test_virtual_mfa_device_is_not_left(make_agent, cloud, failures):
     agent.call("lease.revoke", lease_id=lease["lease_id"])
     agent.wait_no_users(60)
     assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+
+
+@pytest.mark.parametrize("action", ["DeleteAccessKey", "DeleteUser"])
+def test_page_instead_of_an_answer(make_agent, cloud, action):
+    """Status 200 is not AWS's word: a portal's page neither kills a key nor deletes a user."""
+    agent = make_agent()
+    lease = agent.call("lease.issue", secret="app")
+    fault = cloud.fault(action, "garbage_html", status=200, count=-1)
+    InBackground(agent, "lease.revoke", lease_id=lease["lease_id"])
+    wait_until(lambda: len(cloud.calls(action)) >= 3, "some tries", 30)
+    seen = agent.call("lease.get", lease_id=lease["lease_id"])
+    assert seen["state"] == "revoking" and not seen["stuck"] and action in seen["error"], seen
+    assert any(entry["id"] == fault for entry in cloud.faults())
+    cloud.clear_faults()
+    agent.wait_no_users(60)
+
+
+@pytest.mark.slow
+def test_conflict_among_other_failures(make_agent, cloud):
+    """What lasts is told of also when calls fail otherwise in between, and calls do not pour."""
+    agent = make_agent(options={"iam_rate": 50.0})
+    lease = agent.call("lease.issue", secret="app")
+    cloud.fault("ListGroupsForUser", "status", code=503, probability=0.4, count=-1, seed=3)
+    cloud.fault("DeleteUser", "error", code="DeleteConflict", status=409, count=-1)
+    mark = cloud.mark()
+    agent.call("lease.revoke", lease_id=lease["lease_id"])
+    wait_until(lambda: agent.call("agent.status")["stuck"] == 1, "stuck", 280, 0.5)
+    assert len(cloud.log(mark)) < 500
+    cloud.clear_faults()
+    move_cloud(agent, 320)
+    agent.wait_no_users(60)
+
+
+def test_conflict_that_a_client_hurries(make_agent, cloud):
+    """Asking again and again makes nothing last longer than it does."""
+    agent = make_agent(options={"iam_rate": 100.0})
+    lease = agent.call("lease.issue", secret="app")
+    cloud.fault("DeleteUser", "error", code="DeleteConflict", status=409, count=-1)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with contextlib.suppress(RpcError):
+            agent.call("lease.revoke", lease_id=lease["lease_id"])
+    assert agent.call("agent.status")["stuck"] == 0
+    assert len(cloud.calls("DeleteUser")) > 6
+    cloud.clear_faults()
+    agent.wait_no_users(60)

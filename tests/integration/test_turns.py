@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose turn it is among the calls to AWS: what is most urgent first, nothing in a circle, nobody waiting for ever."""
 import collections
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from methods import prepare, settings
 from rpc import RpcError
-from trouble import wait_until
+from trouble import InBackground, wait_until
 
 HOLDER = """
 import sys, time
@@ -184,3 +185,55 @@ def test_exit_of_a_process_that_renews_all_the_time(make_agent, cloud):
             took_s = time.monotonic() - start
     assert took_s < 2, took_s
     agent.wait_no_users(60)
+
+
+@pytest.mark.parametrize("how", ["client", "expiry"])
+def test_renewal_without_a_thread_keeps_nothing(make_agent, cloud, how):
+    """Mints that hang have all threads of their kind; a renewal behind them does not keep its lease from dying."""
+    agent = make_agent(options={"iam_rate": 500.0, "mint_rate_per_uid": 10000.0})
+    lease = agent.call("lease.issue", secret="app", ttl_s=1800 if how == "client" else 12)
+    end = time.monotonic() + 12
+    agent.wait_delivered(lease)
+    cloud.fault("CreateUser", "hang_before", count=-1)
+    mints = [InBackground(agent, "lease.issue", secret="app") for _ in range(40)]
+    wait_until(lambda: len(cloud.calls("CreateUser")) >= 16, "the lane is full")
+    renewal = InBackground(agent, "lease.renew", lease_id=lease["lease_id"], ttl_s=1800)
+    time.sleep(0.5)
+    assert renewal.thread.is_alive(), "it waits"
+    if how == "client":
+        end = time.monotonic()
+        agent.call("lease.revoke", lease_id=lease["lease_id"])
+    wait_until(lambda: deleted(cloud, lease["access_key_id"]), "the key is dead", 60, 0.05)
+    assert time.monotonic() - end < 2
+    with pytest.raises(RpcError, match="is being revoked"):
+        renewal.wait(10)
+    cloud.clear_faults()
+    for mint in mints:
+        with contextlib.suppress(RpcError):
+            mint.wait(60)
+
+
+@pytest.mark.slow
+def test_many_revocations_of_one_lease(make_agent, cloud):
+    """While AWS hangs each of them takes its turn: whoever waits is told so in time."""
+    agent = make_agent()
+    agent.wait_identities()
+    lease = agent.call("lease.issue", secret="app")
+    agent.wait_delivered(lease)
+    cloud.fault("*", "hang_before", count=-1, service="iam")
+    start, answers = time.monotonic(), []
+
+    def revoke():
+        with agent.rpc(timeout_s=150) as rpc, pytest.raises(RpcError) as refused:
+            rpc.call("lease.revoke", lease_id=lease["lease_id"])
+        answers.append((time.monotonic() - start, str(refused.value)))
+
+    threads = [threading.Thread(target=revoke, daemon=True) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(150)
+    assert len(answers) == 12 and max(answers)[0] < 70, answers
+    assert "waits for its turn" in max(answers)[1]
+    cloud.clear_faults()
+    agent.wait_no_users(70)
