@@ -78,6 +78,15 @@ static int check_volatile(const struct issue *issue, struct err *err)
     return err_hint(err, "put state_directory on a disk, or set allow_volatile_store = true");
 }
 
+void issue_count_from_now(struct issue *issue)
+{
+    struct lease *lease = &issue->lease;
+
+    lease->created_ms = clock_aws_ms();
+    lease->expires_ms = lease->created_ms + lease->granted_ttl_s * 1000;
+    lease->last_end_ms = lease->created_ms + lease->recipe.max_ttl_s * 1000;
+}
+
 static int grant_ttl(struct issue *issue, bool caller_is_session, struct err *err)
 {
     const struct secret_config *secret = issue->secret;
@@ -96,9 +105,7 @@ static int grant_ttl(struct issue *issue, bool caller_is_session, struct err *er
     lease->requested_ttl_s = issue->ttl.requested_s;
     lease->granted_ttl_s = issue->ttl.granted_s;
     memcpy(lease->clamp_reason, issue->ttl.reason, sizeof lease->clamp_reason);
-    lease->created_ms = clock_aws_ms();
-    lease->expires_ms = lease->created_ms + lease->granted_ttl_s * 1000;
-    lease->last_end_ms = lease->created_ms + lease->recipe.max_ttl_s * 1000;
+    issue_count_from_now(issue);
     return 0;
 }
 

@@ -51,5 +51,7 @@ extern const size_t issue_session_step_count;
 enum source_use issue_source_use(const struct issue *issue);
 /* Both types: clock skew, TTL, names, the record's first fields. */
 int issue_prepare(struct issue *issue, struct lease_worker *worker, struct err *err) KMS_MUST_CHECK;
+/* The lease's TTLs count from now on: nothing of it is recorded. */
+void issue_count_from_now(struct issue *issue);
 
 #endif

@@ -56,6 +56,9 @@ static int step_mint(struct issue *issue, struct lease_worker *worker, struct er
     };
     int rc;
 
+    /* Tries may lie far apart, and AWS's time may have become known in between: the host's clock
+     * would put the end of the dated policy anywhere. */
+    issue_count_from_now(issue);
     p->called = true;
     p->access.target.http = worker->http;
     rc = session_mint(&mint, &p->access, &issue->credential, lease->arn, &p->result, err);
