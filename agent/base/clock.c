@@ -19,6 +19,7 @@
 #define APART_TRIES 8
 #define STEP_MAX_MS 60000       /* from what is known, by one Date alone */
 #define AGREE_MS 1000           /* between two that say the same, beside what each leaves open */
+#define READ_ERROR_MS 5         /* by which wall minus boot may differ from reading to reading */
 #define ROUND_TRIP_MAX_MS 60000 /* longer, or backwards: the wall clock was set meanwhile */
 
 static struct clock_source source; /* all NULL: the kernel's */
@@ -149,7 +150,7 @@ static int64_t nearest(int64_t ms, int64_t low_ms, int64_t high_ms)
  * allow is left of it. */
 static bool narrow_claim(struct claim *claim, int64_t sent_boot_ms)
 {
-    if (!far_claim.made || sent_boot_ms < far_claim.received_boot_ms ||
+    if (!far_claim.made || sent_boot_ms < far_claim.received_boot_ms - READ_ERROR_MS ||
         claim->low_ms > far_claim.high_ms + AGREE_MS ||
         claim->high_ms < far_claim.low_ms - AGREE_MS)
         return false;

@@ -25,6 +25,21 @@ static void ask_iam(const struct issue *issue, const struct aws_target *target)
         (void)!iam_get_user(target, issue->lease.user_name, &user, &result, &ignored);
 }
 
+static void ask_sts(const struct aws_target *target)
+{
+    struct sts_identity identity;
+    struct aws_result result;
+    struct err ignored = {0};
+
+    (void)!sts_get_caller_identity(target, &identity, &result, &ignored);
+}
+
+/* A Date far from this host's clock counts when another one says the same. */
+static bool is_doubted(unsigned doubts_before)
+{
+    return !clock_offset(NULL) && clock_doubts() != doubts_before;
+}
+
 /* A lease's times are AWS's, and so is the end of the management session. While AWS's time is not
  * known, just after the start or when the clock was set, a call asks for it that every identity may
  * make; should it fail, the wall clock has to do. */
@@ -37,14 +52,16 @@ static int learn_clock(struct issue *issue, struct lease_worker *worker, struct 
         .credential = access->open ? &access->credential : NULL, /* a refusal has a date too */
         .total_timeout_ms = LEARN_CLOCK_MS,
     };
-    struct sts_identity identity;
-    struct aws_result result;
-    struct err ignored = {0};
+    unsigned doubts = clock_doubts();
 
     if (clock_offset(NULL))
         return 0;
-    (void)!sts_get_caller_identity(&target, &identity, &result, &ignored);
+    ask_sts(&target);
+    if (is_doubted(doubts))
+        ask_sts(&target);
     if (!clock_offset(NULL))
+        ask_iam(issue, &target);
+    if (is_doubted(doubts))
         ask_iam(issue, &target);
     if (!access->open)
         return 0;

@@ -54,6 +54,18 @@ def test_fence_after_one_failure(make_agent, cloud, code, status):
     agent.wait_no_users(60)
 
 
+def test_fence_after_no_answer(make_agent, cloud):
+    """Whether the user is gone nobody knows: where it is not, the next try begins with its fence."""
+    agent = make_agent()
+    lease = agent.call("lease.issue", secret="app")
+    cloud.fault("DeleteUser", "hang_before", count=1)
+    agent.call("lease.revoke", lease_id=lease["lease_id"])
+    agent.wait_no_users(40)
+    actions = [call["action"] for call in cloud.log()]
+    later = actions[actions.index("DeleteUser") + 1:]
+    assert later.index("PutUserPolicy") < later.index("ListAccessKeys"), later
+
+
 @pytest.mark.slow
 def test_conflict_that_does_not_end(make_agent, cloud):
     """What hangs on a user that no list shows: told after two minutes, and no more than a trickle of calls."""
