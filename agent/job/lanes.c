@@ -125,28 +125,19 @@ void lanes_end(struct lanes *lanes, const struct job *job)
     lanes->slot_running[job->slot]--;
 }
 
-/* Takes the index-th element, slot by slot; the others stay in order. */
+/* Takes the index-th element, slot by slot. */
 static struct queue_link *way_queue_take(struct way_queue *queue, size_t index)
 {
-    struct queue_link *found = NULL;
+    struct queue_link *link;
     unsigned slot = 0;
-    size_t count;
 
     while (index >= queue->slots[slot].count)
         index -= queue->slots[slot++].count;
-    count = queue->slots[slot].count;
-    for (size_t i = 0; i < count; i++) {
-        struct queue_link *link = queue_pop(&queue->slots[slot]);
-
-        if (i == index)
-            found = link;
-        else
-            queue_push(&queue->slots[slot], link);
-    }
-    if (queue->slots[slot].first == NULL)
-        queue->waiting &= ~(UINT64_C(1) << slot);
-    queue->count--;
-    return found;
+    link = queue->slots[slot].first;
+    while (index-- > 0)
+        link = link->next;
+    (void)way_queue_remove(queue, slot, link);
+    return link;
 }
 
 struct job *lanes_take(struct lanes *lanes, uint64_t pick)

@@ -104,6 +104,14 @@ int pool_submit(struct pool *pool, struct job *job, bool resumed)
     return rc;
 }
 
+/* Under lock: a job that no worker has, and that no lane has any more, ends. */
+static void pool_end_waiting(struct pool *pool, struct job *job)
+{
+    atomic_store(&job->canceled, true);
+    job->rc = KMS_ECANCELED;
+    pool_hand_back(pool, job);
+}
+
 bool pool_withdraw(struct pool *pool, struct job *job)
 {
     bool was_waiting;
@@ -111,11 +119,8 @@ bool pool_withdraw(struct pool *pool, struct job *job)
     ASSERT_ON_LOOP();
     pthread_mutex_lock(&pool->lock);
     was_waiting = lanes_withdraw(&pool->lanes, job);
-    if (was_waiting) {
-        atomic_store(&job->canceled, true);
-        job->rc = KMS_ECANCELED;
-        pool_hand_back(pool, job);
-    }
+    if (was_waiting)
+        pool_end_waiting(pool, job);
     pthread_mutex_unlock(&pool->lock);
     return was_waiting;
 }
@@ -131,11 +136,8 @@ static void pool_cancel(struct pool *pool)
         if (pool->workers[i].state == WORKER_IDLE)
             pthread_cond_signal(&pool->workers[i].wake);
     }
-    while ((job = lanes_take(&pool->lanes, 0)) != NULL) {
-        atomic_store(&job->canceled, true);
-        job->rc = KMS_ECANCELED;
-        pool_hand_back(pool, job);
-    }
+    while ((job = lanes_take(&pool->lanes, 0)) != NULL)
+        pool_end_waiting(pool, job);
 }
 
 unsigned pool_stop(struct pool *pool, int64_t wait_ms)

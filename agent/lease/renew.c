@@ -135,11 +135,18 @@ static void fail_by_agent(struct renew *renew)
                                &renew->err);
 }
 
+/* Gave up for a revocation? Then that is why. */
+static bool has_yielded(struct renew *renew)
+{
+    if (!atomic_load(&renew->job.yielded))
+        return false;
+    err_set(&renew->err, KMS_EENDED, "the lease is being revoked");
+    return true;
+}
+
 static int renew_fail(struct renew *renew, int rc)
 {
-    if (atomic_load(&renew->job.yielded))
-        err_set(&renew->err, KMS_EENDED, "the lease is being revoked");
-    else if (renew->err.code == 0)
+    if (!has_yielded(renew) && renew->err.code == 0)
         err_set(&renew->err, rc, "the lease could not be renewed");
     if (renew->lease.secret[0] != '\0')
         metrics_count(METRIC_RENEWAL_FAILURES, renew->lease.secret, lease_error_name(&renew->err));
@@ -200,9 +207,7 @@ static void renew_done(struct job *job)
     struct renew *renew = QUEUE_OF(job, struct renew, job);
 
     ASSERT_ON_LOOP();
-    if (job->rc != 0 && renew->err.code == 0 && atomic_load(&job->yielded)) /* it did not run */
-        err_set(&renew->err, KMS_EENDED, "the lease is being revoked");
-    else if (job->rc != 0 && renew->err.code == 0)
+    if (job->rc != 0 && renew->err.code == 0 && !has_yielded(renew)) /* no thread had it */
         err_set(&renew->err, job->rc, "the agent is stopping");
     if (job->rc != 0)
         renew_lower_fence(renew);

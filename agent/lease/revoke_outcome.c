@@ -116,13 +116,11 @@ static bool is_own_fault(const struct revoke *revoke, int rc)
 /* Conflicts have waits of their own, without jitter: lists catch up sooner or later. */
 static int64_t transient_wait_ms(const struct revoke *revoke)
 {
-    uint32_t conflicts = revoke->lease.conflicts;
+    uint32_t before = revoke->lease.conflicts - 1; /* this one is counted */
 
     if (!is_conflict(revoke))
         return retry_wait_ms(revoke->lease.attempts, TRANSIENT_BASE_MS, TRANSIENT_CAP_MS);
-    if (conflicts >= CONFLICT_TRIES + 1)
-        return CONFLICT_BASE_MS << CONFLICT_TRIES;
-    return (int64_t)CONFLICT_BASE_MS << (conflicts - 1);
+    return (int64_t)CONFLICT_BASE_MS << (before < CONFLICT_TRIES ? before : CONFLICT_TRIES);
 }
 
 static void note_conflict(struct lease *lease)

@@ -59,13 +59,18 @@ static void pump_look_in(struct due_pump *pump, int64_t ms)
     evtimer_add(pump->again, &tv);
 }
 
+static void pump_look_at_clock(struct due_pump *pump)
+{
+    if (time_hold_look(&pump->hold))
+        pump->options.jumped(pump->options.arg);
+}
+
 /* AWS time that goes back leaves due rows far ahead. */
 static void pump_check_time(struct due_pump *pump)
 {
     int64_t apart_ms = clock_aws_ms() - clock_boot_ms();
 
-    if (time_hold_look(&pump->hold))
-        pump->options.jumped(pump->options.arg);
+    pump_look_at_clock(pump);
     (void)clock_offset(&pump->offset_ms);
     if (pump->hold.known && !pump->dated)
         pump->dated = pump->recover = true;
@@ -289,8 +294,7 @@ void due_pump_turned(struct due_pump *pump)
 
     if (!pump->running)
         return;
-    if (time_hold_look(&pump->hold))
-        pump->options.jumped(pump->options.arg);
+    pump_look_at_clock(pump);
     (void)clock_offset(&offset_ms);
     moved_ms = offset_ms - pump->offset_ms;
     row_jobs_fill(pump->options.jobs);

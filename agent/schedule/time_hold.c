@@ -7,12 +7,13 @@
 
 #include <stddef.h>
 
+#define HOLD_MS 60000
 #define ASKS_MAX 3
 
 void time_hold_start(struct time_hold *hold)
 {
     *hold = (struct time_hold){
-        .until_ms = clock_boot_ms() + TIME_HOLD_MS,
+        .until_ms = clock_boot_ms() + HOLD_MS,
         .doubts = clock_doubts(),
     };
 }
@@ -20,8 +21,8 @@ void time_hold_start(struct time_hold *hold)
 static void hold_begin(struct time_hold *hold, const char *why)
 {
     log_event(LOG_LEVEL_NOTICE, MESSAGE_ID_CLOCK, NULL, 0,
-              "%s: expiries wait for AWS's time, %d s at most", why, TIME_HOLD_MS / 1000);
-    hold->until_ms = clock_boot_ms() + TIME_HOLD_MS;
+              "%s: expiries wait for AWS's time, %d s at most", why, HOLD_MS / 1000);
+    hold->until_ms = clock_boot_ms() + HOLD_MS;
     hold->known = false;
 }
 

@@ -7,8 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TIME_HOLD_MS 60000
-
 struct time_hold {
     int64_t until_ms; /* boot clock */
     bool known;       /* AWS's time, at the last look */

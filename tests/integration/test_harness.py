@@ -12,10 +12,11 @@ from agent import BUILD, TOP
 
 CRASH = os.path.join(TOP, "tests", "crash")
 SIMULATE = os.path.join(BUILD, "tests", "simulate", "kms-simulate")
-sys.path.append(CRASH)
+sys.path += [CRASH, os.path.join(TOP, "tests", "simulate")]
 
 import crash as crash_module  # noqa: E402
 import durable  # noqa: E402
+import mutants  # noqa: E402
 import points  # noqa: E402
 import random_kills  # noqa: E402
 import straced  # noqa: E402
@@ -161,3 +162,10 @@ def test_processes_that_all_die():
 def test_simulator_refuses(arguments):
     result = subprocess.run([SIMULATE, *arguments], text=True, capture_output=True, timeout=60, check=False)
     assert result.returncode == 2 and ": not a" in result.stderr and "seeds from" not in result.stdout, result
+
+
+@pytest.mark.parametrize("name, file, text", [pytest.param(*mutant[:3], id=mutant[0]) for mutant in mutants.MUTANTS])
+def test_mutant_is_one_of_this_code(name, file, text):
+    """A change of the code must not leave the table of mutants behind: each breaks one place."""
+    with open(os.path.join(TOP, file), encoding="utf-8") as source:
+        assert source.read().count(text) == 1, f"{name}: mend tests/simulate/mutants.py"

@@ -63,7 +63,7 @@ MUTANTS = [
      "lease->credential_expires_ms < lease->expires_ms"),
     ("one-date-is-enough", "agent/base/clock.c", "#define STEP_MAX_MS 60000 ", "#define STEP_MAX_MS 600000000000LL "),
     ("expiries-in-doubt", "agent/schedule/due_pump.c",
-     "claim->hold_expiries = pump_holds(pump);", "claim->hold_expiries = false;"),
+     "claim->hold_expiries = time_hold_is_on(&pump->hold);", "claim->hold_expiries = false;"),
     ("short-lease-not-told", "agent/lease/lease_txn.c",
      "if (due_next(lease).at_ms < clock_aws_ms() + DUE_LOOK_MS)", "if (false)"),
     ("claimed-row-without-job", "agent/lease/claim.c",
